@@ -1,0 +1,1 @@
+"""An S3-compatible object store with real SSE-KMS, on disk, behind one endpoint."""
