@@ -1,0 +1,26 @@
+"""Who may do what on the S3 side: the one place that says yes or no.
+
+Until identity and bucket policies are evaluated, the rule is AWS's default for a bucket without a
+policy: the bucket's own account may do everything, nobody else anything.
+"""
+
+from kms.aws.identity import ANONYMOUS, Caller
+from objstore.errors import S3Error
+from objstore.storage.records import Bucket
+
+
+def authorize(caller: Caller, action: str, bucket: Bucket | None, key: str) -> None:
+    """Return if `caller` may do `action` ("s3:GetObject") on `bucket` and `key`.
+
+    `bucket` is None for actions on the account itself (ListBuckets, CreateBucket). Raises
+    AccessDenied.
+    """
+    if caller.principal is ANONYMOUS:
+        raise S3Error("AccessDenied")
+    if bucket is not None and caller.account != bucket.account:
+        resource = f"arn:aws:s3:::{bucket.name}" + (f"/{key}" if key else "")
+        raise S3Error(
+            "AccessDenied",
+            f"User: {caller.principal.arn} is not authorized to perform: {action} on resource: "
+            f'"{resource}" because no resource-based policy allows the {action} action',
+        )

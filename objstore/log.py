@@ -1,0 +1,51 @@
+"""Structured logs: one JSON object a line on standard error.
+
+A request's line has its id, operation, resource, status, bytes and time, and never a header, a
+query string or a signature: presigned URLs and tokens would be among them.
+"""
+
+import json
+import logging
+import sys
+from typing import Any
+
+from kms.aws.clock import Clock, utc
+
+LEVELS = ("debug", "info", "warning", "error")
+REQUESTS = logging.getLogger("objstore.requests")
+
+
+class JSONFormatter(logging.Formatter):
+    """Renders a record as one line of JSON; `extra={"fields": {…}}` adds members."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": utc(self._clock.now()).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        fields = getattr(record, "fields", None)
+        if fields:
+            line.update(fields)
+        if record.exc_info and record.exc_info[1] is not None:
+            # The type and place of an unexpected exception, but no values of local variables.
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True)
+
+
+def configure(level: str, clock: Clock) -> None:
+    """Send all logs of this process to standard error at `level` (one of `LEVELS`)."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JSONFormatter(clock))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("uvicorn.error", "uvicorn.access", "asyncio"):
+        logger = logging.getLogger(noisy)
+        logger.handlers[:] = []
+        logger.propagate = True
+        logger.setLevel(logging.WARNING)

@@ -1,0 +1,64 @@
+"""What a server is told at its start, as one frozen value that travels to every worker."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+DEVELOPMENT_ACCESS_KEY = "test"
+DEVELOPMENT_SECRET_KEY = "test"
+DEFAULT_ACCOUNT = "123456789012"
+DEFAULT_REGION = "us-east-1"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one server; each is a flag of `objstore serve` and an `OBJSTORE_*` variable.
+
+    `domains` are the suffixes under which `bucket.suffix` addresses a bucket; `auth` is "strict"
+    or "permissive"; `trace` keeps the steps of requests for `/_/trace`.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 9000
+    workers: int = 1
+    region: str = DEFAULT_REGION
+    account: str = DEFAULT_ACCOUNT
+    dev: bool = False
+    seed: Path | None = None
+    auth: str = "strict"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    domains: tuple[str, ...] = ("localhost",)
+    log_level: str = "info"
+
+    @property
+    def loopback(self) -> bool:
+        return self.host in LOOPBACK_HOSTS
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls_cert else "http"
+
+    def to_json(self) -> str:
+        """The settings as JSON, for a worker's environment. They hold no secrets."""
+        values = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(self).items()
+        }
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        values: Mapping[str, object] = json.loads(text)
+        changed: dict[str, object] = dict(values)
+        for name in ("data", "seed", "tls_cert", "tls_key"):
+            if changed[name] is not None:
+                changed[name] = Path(str(changed[name]))
+        domains = changed["domains"]
+        assert isinstance(domains, list)
+        changed["domains"] = tuple(domains)
+        return cls(**changed)  # type: ignore[arg-type]

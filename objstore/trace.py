@@ -1,0 +1,52 @@
+"""Keeps the traces of a `--dev` server, so that people can watch envelope encryption happen.
+
+A trace is one line of JSON in `DATA/trace.jsonl`, which all workers append to; the file starts
+anew when it is full. Values are printable and never secret (see `objstore.call.Trace`).
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import aiofiles
+
+TRACE_BYTES_MAX = 4 * 1024 * 1024
+TRACE_ANSWERS_MAX = 50
+
+
+class TraceFile:
+    """Appends traces and finds them again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "trace.jsonl"
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write one trace. Lines are short, so `O_APPEND` keeps them whole between workers."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        descriptor = os.open(self._path, flags, 0o600)
+        try:
+            if os.fstat(descriptor).st_size > TRACE_BYTES_MAX:
+                os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(record).encode() + b"\n")
+        finally:
+            os.close(descriptor)
+
+    async def find(
+        self, *, request_id: str = "", operation: str = "", resource: str = ""
+    ) -> list[dict[str, Any]]:
+        """The newest traces, newest first, that match every argument that is not empty."""
+        wanted = {"request_id": request_id, "operation": operation, "resource": resource}
+        filters = {name: value for name, value in wanted.items() if value}
+        if not self._path.exists():
+            return []
+        async with aiofiles.open(self._path, encoding="utf-8") as file:
+            lines = await file.readlines()
+        found: list[dict[str, Any]] = []
+        for line in reversed(lines):
+            record = json.loads(line)
+            if all(record.get(name) == value for name, value in filters.items()):
+                found.append(record)
+                if len(found) == TRACE_ANSWERS_MAX:
+                    break
+        return found

@@ -1,0 +1,127 @@
+"""A real uvicorn with the bounded protocol, spoken to in raw bytes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from socket import socket as Socket
+from typing import Any
+
+import pytest
+import uvicorn
+
+from objstore import protocol
+from objstore.protocol import BoundedProtocol, origin_form
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers what it saw of the target; reads the body unless told not to."""
+    if scope["raw_path"] != b"/unread":
+        more = True
+        while more:
+            more = (await receive()).get("more_body", False)
+    body = json.dumps(
+        [scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")]
+    ).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    config = uvicorn.Config(
+        echo, port=0, http=BoundedProtocol, lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    started = asyncio.Event()
+    startup = server.startup
+
+    async def startup_and_tell(sockets: list[Socket] | None = None) -> None:
+        await startup(sockets)
+        started.set()
+
+    server.startup = startup_and_tell  # type: ignore[method-assign]
+    socket = config.bind_socket()
+    task = asyncio.create_task(server.serve(sockets=[socket]))
+    await started.wait()
+    yield socket.getsockname()[1]
+    server.should_exit = True
+    await task
+
+
+async def talk(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionResetError:  # the server closed with our bytes still unread
+        return b""
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"/a//b/../c%2Fd", "/a//b/../c%2Fd", ""),
+        (b"//leading", "//leading", ""),
+        (b"/a?x=1?y&z", "/a", "x=1?y&z"),
+        (b"http://host:9000/a?b", "/a", "b"),
+        (b"http://host", "/", ""),
+    ],
+)
+async def test_the_target_is_passed_on_as_sent(
+    port: int, target: bytes, path: str, query: str
+) -> None:
+    answer = await talk(port, b"GET " + target + b" HTTP/1.1\r\nconnection: close\r\n\r\n")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == [path, query]
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "code"),
+    [
+        (b"GET / HTTP/1.1\r\nx-a: " + b"a" * 33_000 + b"\r\n\r\n", b"RequestHeaderSectionTooLarge"),
+        (b"GET / HTTP/1.1\r\nx-a: " + b"a" * 33_000, b"RequestHeaderSectionTooLarge"),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 201 + b"\r\n", b"RequestHeaderSectionTooLarge"),
+        (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\n\r\n", b"InvalidURI"),
+        (b"NONSENSE\r\n\r\n", b"BadRequest"),
+        (
+            b"PUT / HTTP/1.1\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"BadRequest",
+        ),
+    ],
+)
+async def test_refusals_are_error_documents(port: int, request_bytes: bytes, code: bytes) -> None:
+    answer = await talk(port, request_bytes)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<Code>" + code + b"</Code>" in answer
+
+
+async def test_a_header_must_arrive_in_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEADER_SECONDS_MAX", 0.0)
+    answer = await talk(port, b"GET / HTTP/1.1\r\nhost: ")
+    assert b"<Code>RequestTimeout</Code>" in answer
+
+
+async def test_a_body_must_not_trickle(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "BODY_GRACE_SECONDS", 0.0)
+    answer = await talk(port, b"PUT / HTTP/1.1\r\ncontent-length: 10\r\n\r\nx")
+    assert b"<Code>RequestTimeout</Code>" in answer
+
+
+async def test_continue_is_sent_only_when_the_body_is_wanted(port: int) -> None:
+    head = b" HTTP/1.1\r\ncontent-length: 2\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n"
+    assert (await talk(port, b"PUT /read" + head + b"ab")).startswith(b"HTTP/1.1 100 Continue")
+    assert (await talk(port, b"PUT /unread" + head)).startswith(b"HTTP/1.1 200 ")
+
+
+def test_origin_form() -> None:
+    assert origin_form(b"*") == b"/"
+    assert origin_form(b"https://h/x") == b"/x"
