@@ -109,6 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["raw_path"] = raw_path
         self.scope["path"] = raw_path.decode("latin-1")
         self.scope["query_string"] = query
+        self.scope["objstore.connection"] = self.cycle  # type: ignore[typeddict-unknown-key]
 
     def on_body(self, body: bytes) -> None:
         self.body_bytes += len(body)

@@ -1,0 +1,108 @@
+"""One request and its response, as values that the front door hands around."""
+
+import secrets
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+Body = bytes | AsyncIterator[bytes | bytearray | memoryview]
+
+HOST_ID_BYTES = 48
+_PROCESS_HOST_ID = b64encode(secrets.token_bytes(HOST_ID_BYTES)).decode()
+
+
+class Request:
+    """What a client asked, with its headers by lower-case name (repeated ones joined by `,`).
+
+    `request_id` is the 16 upper-case hex digits that every answer, log line and audit record of
+    this request carry; `operation` and `account` are set as soon as they are known, for the log.
+    """
+
+    __slots__ = (
+        "account",
+        "connection",
+        "header_list",
+        "headers",
+        "host_id",
+        "method",
+        "operation",
+        "raw_path",
+        "raw_query",
+        "receive",
+        "received_bytes",
+        "request_id",
+        "secure",
+        "service",
+        "source_ip",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.raw_path: bytes = scope["raw_path"]
+        self.raw_query: bytes = scope["query_string"]
+        self.header_list: Headers = scope["headers"]
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in self.header_list:
+            name = raw_name.decode("latin-1")
+            value = raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        self.headers = headers
+        client = scope.get("client")
+        self.source_ip: str = client[0] if client else ""
+        self.secure = scope["scheme"] == "https"
+        self.connection: Any = scope.get("objstore.connection")
+        self.receive = receive
+        self.request_id = secrets.token_hex(8).upper()
+        self.host_id = _PROCESS_HOST_ID
+        self.service = "s3"
+        self.operation = "Unknown"
+        self.account = ""
+        self.received_bytes = 0
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the client has gone, so that producing more of the answer is of no use."""
+        return self.connection is not None and bool(self.connection.disconnected)
+
+
+class Response:
+    """A status, headers and a body that is bytes or comes in batches."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers, body: Body = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+async def send_response(request: Request, response: Response, send: Send) -> int:
+    """Send `response` and return how many body bytes went out.
+
+    A failure while the body is produced is raised on, so that the connection is cut before the
+    promised length: a client can never take the part it has for the whole.
+    """
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    )
+    body = response.body
+    if isinstance(body, bytes):
+        await send({"type": "http.response.body", "body": body})
+        return len(body)
+    sent = 0
+    try:
+        async for batch in body:
+            if request.disconnected:
+                return sent
+            sent += len(batch)
+            await send({"type": "http.response.body", "body": batch, "more_body": True})
+    finally:
+        close = getattr(body, "aclose", None)
+        if close is not None:
+            await close()
+    await send({"type": "http.response.body", "body": b""})
+    return sent

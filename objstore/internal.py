@@ -1,0 +1,55 @@
+"""The server's own pages under `/_/`, which no bucket name can start with: a Starlette app.
+
+Health and metrics are there for everyone who can reach the port and say nothing about objects,
+keys or accounts. Traces and reset exist only with `--dev`.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from objstore import metrics
+from objstore.trace import TraceFile
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def internal_app(
+    *,
+    ready: Callable[[], bool],
+    traces: TraceFile | None,
+    reset: Callable[[], Awaitable[None]] | None,
+) -> Starlette:
+    """`ready` says whether requests can be served; the other two are None without `--dev`."""
+
+    async def health(request: Request) -> Response:
+        is_ready = ready()
+        return JSONResponse({"live": True, "ready": is_ready}, status_code=200 if is_ready else 503)
+
+    async def show_metrics(request: Request) -> Response:
+        return Response(metrics.render(), headers={"content-type": METRICS_TYPE})
+
+    async def show_traces(request: Request) -> Response:
+        assert traces is not None
+        query = request.query_params
+        found = await traces.find(
+            request_id=query.get("request-id", ""),
+            operation=query.get("operation", ""),
+            resource=query.get("resource", ""),
+        )
+        return JSONResponse(found)
+
+    async def do_reset(request: Request) -> Response:
+        assert reset is not None
+        await reset()
+        return PlainTextResponse("reset\n")
+
+    routes = [Route("/_/health", health), Route("/_/metrics", show_metrics)]
+    if traces is not None:
+        routes.append(Route("/_/trace", show_traces))
+    if reset is not None:
+        routes.append(Route("/_/reset", do_reset, methods=["POST"]))
+    return Starlette(routes=routes)

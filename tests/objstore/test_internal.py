@@ -1,0 +1,42 @@
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from objstore.internal import internal_app
+from objstore.trace import TraceFile
+
+
+def test_health_says_whether_requests_can_be_served() -> None:
+    answers = iter([True, False])
+    client = TestClient(internal_app(ready=lambda: next(answers), traces=None, reset=None))
+    good = client.get("/_/health")
+    bad = client.get("/_/health")
+    assert (good.status_code, good.json()) == (200, {"live": True, "ready": True})
+    assert (bad.status_code, bad.json()) == (503, {"live": True, "ready": False})
+
+
+def test_metrics_are_prometheus_text() -> None:
+    client = TestClient(internal_app(ready=lambda: True, traces=None, reset=None))
+    answer = client.get("/_/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "objstore_requests_total" in answer.text
+
+
+def test_development_pages_exist_only_in_development(tmp_path: Path) -> None:
+    plain = TestClient(internal_app(ready=lambda: True, traces=None, reset=None))
+    assert plain.get("/_/trace").status_code == 404
+    assert plain.post("/_/reset").status_code == 404
+
+    calls: list[str] = []
+
+    async def reset() -> None:
+        calls.append("reset")
+
+    traces = TraceFile(tmp_path)
+    traces.append({"request_id": "R", "operation": "PutObject", "resource": "/b/k"})
+    client = TestClient(internal_app(ready=lambda: True, traces=traces, reset=reset))
+    assert client.get("/_/trace?operation=PutObject&resource=/b/k").json()[0]["request_id"] == "R"
+    assert client.get("/_/trace?request-id=other").json() == []
+    assert client.get("/_/reset").status_code == 405
+    assert client.post("/_/reset").text == "reset\n"
+    assert calls == ["reset"]
