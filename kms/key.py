@@ -1,0 +1,185 @@
+"""Keys, their materials, and the state machine as a table of operation and state.
+
+Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kms.aws import arn
+from kms.errors import KMSError
+
+SYMMETRIC_DEFAULT = "SYMMETRIC_DEFAULT"
+ENCRYPT_DECRYPT = "ENCRYPT_DECRYPT"
+ORIGIN_AWS_KMS = "AWS_KMS"
+CUSTOMER = "CUSTOMER"
+AWS = "AWS"
+
+
+class KeyState(StrEnum):
+    """The states of a key; values are the API's."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    PENDING_DELETION = "PendingDeletion"
+    PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
+    PENDING_IMPORT = "PendingImport"
+    UNAVAILABLE = "Unavailable"
+    CREATING = "Creating"
+    UPDATING = "Updating"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A KMS key: a name, a policy and a state over one or more materials.
+
+    `manager` is "CUSTOMER" or "AWS"; `deletion_at` is in seconds since 1970 while a deletion is
+    scheduled; `material_id` (64 hex digits) names the material that encrypts.
+    """
+
+    account: str
+    region: str
+    key_id: str
+    created_at: float
+    material_id: str
+    policy: str
+    state: KeyState = KeyState.ENABLED
+    manager: str = CUSTOMER
+    description: str = ""
+    usage: str = ENCRYPT_DECRYPT
+    spec: str = SYMMETRIC_DEFAULT
+    origin: str = ORIGIN_AWS_KMS
+    deletion_at: float | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    arn: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arn", arn.kms_key(self.region, self.account, self.key_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The key material of one version of a key, wrapped by the root of trust."""
+
+    material_id: str
+    account: str
+    region: str
+    key_id: str
+    spec: str
+    usage: str
+    wrapped: bytes = field(repr=False)
+    created_at: float
+
+    @property
+    def binding(self) -> tuple[str, ...]:
+        """What the wrapped bytes are bound to, so that rows cannot be exchanged."""
+        return (
+            self.account,
+            self.region,
+            self.key_id,
+            self.material_id,
+            self.spec,
+            self.usage,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name for a key; `name` includes `alias/`."""
+
+    account: str
+    region: str
+    name: str
+    key_id: str
+    created_at: float
+    updated_at: float
+
+    @property
+    def arn(self) -> str:
+        return arn.kms_alias(self.region, self.account, self.name)
+
+
+# The letter of a refusal in the table, its code, and its message after the key's ARN.
+REFUSALS: Mapping[str, tuple[str, str]] = {
+    "d": ("DisabledException", " is disabled."),
+    "p": ("KMSInvalidStateException", " is pending deletion."),
+    "n": ("KMSInvalidStateException", " is not pending deletion."),
+    "i": ("KMSInvalidStateException", " is pending import."),
+    "x": (
+        "UnsupportedOperationException",
+        " origin is EXTERNAL which is not valid for this operation.",
+    ),
+    "u": ("KMSInvalidStateException", " is unavailable."),
+    "c": ("KMSInvalidStateException", " is creating."),
+    "t": ("KMSInvalidStateException", " is updating."),
+}
+
+STATES = tuple(KeyState)
+
+# One column for each of STATES, in order: Enabled, Disabled, PendingDeletion,
+# PendingReplicaDeletion, PendingImport, Unavailable, Creating, Updating. "-" permits.
+TABLE: Mapping[str, str] = {
+    "DescribeKey": "--------",
+    "GetKeyPolicy": "--------",
+    "PutKeyPolicy": "--------",
+    "ListAliases": "--------",
+    "ListGrants": "--------",
+    "ListKeyPolicies": "--------",
+    "ListResourceTags": "--------",
+    "ListKeyRotations": "--------",
+    "GetKeyLastUsage": "--------",
+    "GetKeyRotationStatus": "--------",
+    "RetireGrant": "--------",
+    "RevokeGrant": "--------",
+    "DeleteAlias": "--------",
+    "Encrypt": "-dppiuc-",
+    "Decrypt": "-dppiuc-",
+    "ReEncrypt": "-dppiuc-",
+    "GenerateDataKey": "-dppiuc-",
+    "GenerateDataKeyWithoutPlaintext": "-dppiuc-",
+    "GenerateDataKeyPair": "-dppiuc-",
+    "GenerateDataKeyPairWithoutPlaintext": "-dppiuc-",
+    "Sign": "-dppiuc-",
+    "Verify": "-dppiuc-",
+    "GenerateMac": "-dppiuc-",
+    "VerifyMac": "-dppiuc-",
+    "DeriveSharedSecret": "-dppiuc-",
+    "Encapsulate": "-dppiuc-",
+    "Decapsulate": "-dppiuc-",
+    # AWS documents a refusal of disabled keys; captures show that GetPublicKey answers.
+    "GetPublicKey": "--ppiuc-",
+    "CreateGrant": "-dppi-c-",
+    "CreateAlias": "--pp----",
+    "UpdateAlias": "--pp----",
+    "TagResource": "--pp----",
+    "UntagResource": "--pp----",
+    "UpdateKeyDescription": "--pp----",
+    "EnableKey": "--ppi-ct",
+    "DisableKey": "--ppi-ct",
+    "ScheduleKeyDeletion": "--pp---t",
+    "CancelKeyDeletion": "nn--nnnn",
+    "EnableKeyRotation": "-dppxuc-",
+    "DisableKeyRotation": "-dppxuc-",
+    "RotateKeyOnDemand": "-dppiuc-",
+    "GetParametersForImport": "--pp--c-",
+    "ImportKeyMaterial": "--pp--c-",
+    "DeleteImportedKeyMaterial": "------ct",
+    "ReplicateKey": "-dppi-ct",
+    "UpdatePrimaryRegion": "-dppi-c-",
+}
+
+_REFUSED: Mapping[tuple[str, str], tuple[str, str]] = {
+    (operation, state): REFUSALS[letter]
+    for operation, row in TABLE.items()
+    for state, letter in zip(STATES, row, strict=True)
+    if letter != "-"
+}
+
+
+def check_state(key: Key, operation: str) -> None:
+    """Raise KMSError if `key`, in its state, does not admit `operation`."""
+    refusal = _REFUSED.get((operation, key.state))
+    if refusal is not None:
+        code, message = refusal
+        raise KMSError(code, key.arn + message)
