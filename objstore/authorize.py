@@ -24,3 +24,27 @@ def authorize(caller: Caller, action: str, bucket: Bucket | None, key: str) -> N
             f"User: {caller.principal.arn} is not authorized to perform: {action} on resource: "
             f'"{resource}" because no resource-based policy allows the {action} action',
         )
+
+
+# The operations whose permission is not `s3:` and their own name.
+# Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+_ACTIONS = {
+    "CompleteMultipartUpload": "s3:PutObject",
+    "CopyObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "DeleteObjects": "s3:DeleteObject",
+    "HeadBucket": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "ListBuckets": "s3:ListAllMyBuckets",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListObjects": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "ListParts": "s3:ListMultipartUploadParts",
+    "UploadPart": "s3:PutObject",
+    "UploadPartCopy": "s3:PutObject",
+}
+
+
+def action_of(operation: str) -> str:
+    """The permission that an operation needs on the resource of its path."""
+    return _ACTIONS.get(operation, f"s3:{operation}")

@@ -2,7 +2,7 @@ import pytest
 
 from kms.aws.identity import ANONYMOUS, Caller, Principal
 from objstore.account.directory import root_principal, user_principal
-from objstore.authorize import authorize
+from objstore.authorize import action_of, authorize
 from objstore.errors import S3Error
 from objstore.storage.records import Bucket
 
@@ -31,3 +31,16 @@ def test_nobody_else_may(principal: Principal) -> None:
 def test_anonymous_has_no_account() -> None:
     with pytest.raises(S3Error, match="AccessDenied"):
         authorize(caller(ANONYMOUS), "s3:ListAllMyBuckets", None, "")
+
+
+@pytest.mark.parametrize(
+    ("operation", "action"),
+    [
+        ("PutObject", "s3:PutObject"),
+        ("HeadObject", "s3:GetObject"),
+        ("ListObjectsV2", "s3:ListBucket"),
+        ("ListBuckets", "s3:ListAllMyBuckets"),
+    ],
+)
+def test_actions_are_those_of_policies(operation: str, action: str) -> None:
+    assert action_of(operation) == action

@@ -1,0 +1,342 @@
+"""From a request's wire form to the arguments of a handler.
+
+`compile_input` looks at a handler's signature once: each keyword must be a member of the
+operation's input in snake_case, or a frozen dataclass whose fields are members (a group). Binding
+then visits the headers and parameters that the request has, not those that it could have. What a
+request sends and the handler does not take is NotImplemented, by name.
+
+Knows no handler, no ASGI, no payload (it is passed through unseen).
+"""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kms.aws.model import Member, Operation, ServiceModel, Shape
+from objstore.errors import S3Error
+from objstore.wire import quirks
+from objstore.wire.documents import DocumentReader, ElementReader
+from objstore.wire.values import Converter, converter, xform
+from objstore.wire.xml import parse_document
+
+Bind = Callable[[str | None, dict[str, str], Mapping[str, str], bytes | None, Any], dict[str, Any]]
+"""bind(key, query, headers (lower-case names), document, payload) -> keyword arguments."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Signature:
+    """Where each member goes: snake_case name → group index, or -1 for the handler itself."""
+
+    places: dict[str, int]
+    groups: list[tuple[str, type]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Scalar:
+    """A header or query parameter: the argument that it becomes, its converter, its error."""
+
+    name: str
+    convert: Converter
+    plain: bool  # text as it is: no conversion, and an empty value counts
+    refuse: Callable[[str, str], S3Error | None]
+
+
+def body_bytes_max(operation: Operation) -> int:
+    """How many bytes the document of a request may have."""
+    return quirks.BODY_BYTES_MAX_OF.get(operation.name, quirks.BODY_BYTES_MAX)
+
+
+def needs_document(model: ServiceModel, operation: Operation) -> bool:
+    """Whether the body is a document to be read whole (XML, or a policy's text)."""
+    shape = model.shape(operation.input) if operation.input else None
+    if shape is None:
+        return False
+    if shape.payload:
+        return model.shape(shape.members[shape.payload].shape).type != "blob"
+    return any(member.location is None for member in shape.members.values())
+
+
+def compile_input(model: ServiceModel, operation: Operation, handler: Callable[..., Any]) -> Bind:
+    """The binder of `handler`. Raises TypeError if its signature does not fit the operation."""
+    shape = model.shape(operation.input) if operation.input else None
+    members = dict(shape.members) if shape else {}
+    signature = _inspect(operation, members, shape, handler)
+    document = needs_document(model, operation)
+    scalars: dict[str, dict[str, _Scalar | str]] = {"header": {}, "querystring": {}}
+    metadata: tuple[str, str, int | None] | None = None
+    required: list[tuple[str, Member]] = []
+    for member in members.values():
+        name = xform(member.name)
+        place = signature.places.get(name)
+        if member.location == "headers":
+            metadata = (member.wire_name, name, place)
+        elif member.location in scalars:
+            header = member.location == "header"
+            wire_name = member.wire_name.lower() if header else member.wire_name
+            if place is not None:
+                scalars[member.location][wire_name] = _scalar(model, member)
+                if shape and member.name in shape.required:
+                    required.append((name, member))
+            elif not _consumed(member, document=document):
+                scalars[member.location][wire_name] = member.wire_name
+    return _binder(
+        _Plan(
+            signature=signature,
+            headers=scalars["header"],
+            query=scalars["querystring"],
+            metadata=metadata,
+            required=tuple(required),
+            body=_body(model, operation, shape, frozenset(signature.places)),
+        )
+    )
+
+
+def _consumed(member: Member, *, document: bool) -> bool:
+    return (
+        member.name in quirks.CONSUMED
+        or member.wire_name == quirks.SDK_CHECKSUM_HEADER
+        or (document and member.name in quirks.DOCUMENT_CONSUMED)
+    )
+
+
+def _inspect(
+    operation: Operation,
+    members: Mapping[str, Member],
+    shape: Shape | None,
+    handler: Callable[..., Any],
+) -> _Signature:
+    snake = {xform(name): name for name in members}
+    signature = _Signature({}, [])
+    for parameter in list(inspect.signature(handler).parameters.values())[1:]:
+        if dataclasses.is_dataclass(parameter.annotation):
+            assert isinstance(parameter.annotation, type)
+            for field in dataclasses.fields(parameter.annotation):
+                signature.places[field.name] = len(signature.groups)
+            signature.groups.append((parameter.name, parameter.annotation))
+        else:
+            signature.places[parameter.name] = -1
+    unknown = signature.places.keys() - snake.keys()
+    if unknown:
+        raise TypeError(f"{operation.name} has no member {sorted(unknown)}")
+    required = shape.required if shape else frozenset()
+    if operation.name not in quirks.TAKES_BUCKET:
+        required -= quirks.CONSUMED
+    missing = {xform(name) for name in required} - signature.places.keys()
+    if missing:
+        raise TypeError(f"the handler of {operation.name} must take {sorted(missing)}")
+    return signature
+
+
+def _scalar(model: ServiceModel, member: Member) -> _Scalar:
+    shape = model.shape(member.shape)
+    name = xform(member.name)
+    wire_name = member.wire_name.lower() if member.location == "header" else member.wire_name
+    if shape.type == "list":
+        assert shape.element is not None
+        return _Scalar(name, _listed(model.shape(shape.element.shape)), False, _refuse)
+    if wire_name == "content-encoding":
+        return _Scalar(name, _stored_encoding, False, _refuse)
+    if wire_name in quirks.LENIENT_DATES:
+        return _Scalar(name, converter(shape), False, _refuse_nothing)
+    refuse = _refuse_integer if shape.type in ("integer", "long") else _refuse
+    plain = shape.type == "string" and not shape.enum and wire_name != "content-type"
+    return _Scalar(name, converter(shape), plain, refuse)
+
+
+def _listed(element: Shape) -> Converter:
+    convert = converter(element)
+    return lambda text: [convert(item.strip()) for item in text.split(",")]
+
+
+def _stored_encoding(text: str) -> str | None:
+    """Content-Encoding without `aws-chunked`, which describes the transfer and not the object."""
+    codings = [coding.strip() for coding in text.split(",")]
+    return ",".join(coding for coding in codings if coding.lower() != "aws-chunked") or None
+
+
+def _refuse(name: str, value: str) -> S3Error:
+    code, message = quirks.ENUM_ERRORS.get(
+        name, ("InvalidArgument", f"The value of {name} is not valid")
+    )
+    return S3Error(code, message, ArgumentName=name, ArgumentValue=value)
+
+
+def _refuse_integer(name: str, value: str) -> S3Error:
+    message = quirks.INTEGER_MESSAGES.get(
+        name, f"Provided {name} not an integer or within integer range"
+    )
+    return S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
+
+
+def _refuse_nothing(_name: str, _value: str) -> None:
+    return None
+
+
+def _missing(member: Member) -> S3Error:
+    if member.location == "header":
+        return S3Error(
+            "InvalidRequest", f"Missing required header for this request: {member.wire_name}"
+        )
+    return S3Error(
+        "InvalidArgument",
+        f"Missing required parameter for this request: {member.wire_name}",
+        ArgumentName=member.wire_name,
+    )
+
+
+def _unsupported(wire_name: str) -> S3Error:
+    return S3Error(
+        "NotImplemented",
+        f"A header or parameter you provided implies functionality that is not implemented: "
+        f"{wire_name}",
+        Header=wire_name,
+    )
+
+
+Body = Callable[[bytes | None, Any], dict[str, Any]]
+
+
+def _body(
+    model: ServiceModel, operation: Operation, shape: Shape | None, taken: frozenset[str]
+) -> Body | None:
+    """What reads the body: (document, payload) -> arguments by snake_case name."""
+    if shape is None:
+        return None
+    if shape.payload:
+        member = shape.members[shape.payload]
+        name = xform(member.name)
+        payload_type = model.shape(member.shape).type
+        if payload_type == "blob":
+            return (lambda _document, payload: {name: payload}) if name in taken else None
+        read = _text if payload_type == "string" else _xml(model, operation, shape)
+        supported = name in taken
+        required = member.name in shape.required
+
+        def read_member(document: bytes | None, _payload: Any) -> dict[str, Any]:
+            if not document:
+                if required:
+                    raise S3Error("MissingRequestBodyError")
+                return {}
+            if not supported:
+                raise _unsupported(member.wire_name)
+            return {name: read(document)}
+
+        return read_member
+    if not needs_document(model, operation):
+        return None
+    read_all = _xml(model, operation, shape)
+
+    def read_members(document: bytes | None, _payload: Any) -> dict[str, Any]:
+        values = {xform(key): value for key, value in read_all(document or b"").items()}
+        for name in values.keys() - taken:
+            raise _unsupported(name)
+        return values
+
+    return read_members
+
+
+def _text(document: bytes) -> str:
+    try:
+        return document.decode()
+    except UnicodeDecodeError:
+        raise S3Error("MalformedXML") from None
+
+
+def _xml(model: ServiceModel, operation: Operation, shape: Shape) -> Callable[[bytes], Any]:
+    items_max = quirks.LIST_ITEMS_MAX_OF.get(operation.name, quirks.LIST_ITEMS_MAX)
+    reader = DocumentReader(model, items_max=items_max)
+    bytes_max = body_bytes_max(operation)
+    if shape.payload:
+        member = shape.members[shape.payload]
+        read: ElementReader = reader.reader(model.shape(member.shape))
+        root = member.wire_name
+    else:
+        members = {name: m for name, m in shape.members.items() if m.location is None}
+        read = reader.members(members, shape.required & members.keys())
+        root = operation.input_root or operation.name
+    return lambda document: read(parse_document(document, (root,), bytes_max=bytes_max))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plan:
+    """Everything that binding one operation needs; `str` entries name what is not supported."""
+
+    signature: _Signature
+    headers: Mapping[str, "_Scalar | str"]
+    query: Mapping[str, "_Scalar | str"]
+    metadata: tuple[str, str, int | None] | None  # prefix, argument, place
+    required: tuple[tuple[str, Member], ...]
+    body: Body | None
+
+
+def _binder(plan: _Plan) -> Bind:
+    """The closure that binds. Group instances without any value are shared: groups are frozen."""
+    places, groups = plan.signature.places, plan.signature.groups
+    empty = [make() for _, make in groups]
+    takes_key = "key" in places
+
+    def bind(
+        key: str | None,
+        query: dict[str, str],
+        headers: Mapping[str, str],
+        document: bytes | None,
+        payload: Any,
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {"key": key} if takes_key else {}
+        for entries, sent in ((plan.query, query), (plan.headers, headers)):
+            if entries:
+                _convert(entries, sent, values)
+        if plan.metadata:
+            _gather(plan.metadata, headers, values)
+        for name, member in plan.required:
+            if name not in values:
+                raise _missing(member)
+        if plan.body:
+            values.update(plan.body(document, payload))
+        if not groups:
+            return values
+        grouped: list[dict[str, Any]] = [{} for _ in groups]
+        arguments: dict[str, Any] = {}
+        for name, value in values.items():
+            place = places[name]
+            (arguments if place < 0 else grouped[place])[name] = value
+        for index, (name, make) in enumerate(groups):
+            arguments[name] = make(**grouped[index]) if grouped[index] else empty[index]
+        return arguments
+
+    return bind
+
+
+def _convert(
+    entries: Mapping[str, "_Scalar | str"], sent: Mapping[str, str], values: dict[str, Any]
+) -> None:
+    for wire_name, text in sent.items():
+        entry = entries.get(wire_name)
+        if entry is None:
+            continue
+        if isinstance(entry, str):
+            raise _unsupported(entry)
+        if entry.plain:
+            values[entry.name] = text
+        elif text:
+            try:
+                value = entry.convert(text)
+            except ValueError:
+                refusal = entry.refuse(wire_name, text)
+                if refusal is not None:
+                    raise refusal from None
+                continue
+            if value is not None:
+                values[entry.name] = value
+
+
+def _gather(
+    metadata: tuple[str, str, int | None], headers: Mapping[str, str], values: dict[str, Any]
+) -> None:
+    prefix, name, place = metadata
+    found = {key[len(prefix) :]: text for key, text in headers.items() if key.startswith(prefix)}
+    if found:
+        if place is None:
+            raise _unsupported(prefix)
+        values[name] = found

@@ -1,0 +1,125 @@
+"""Where S3 differs from its model: the one table of exceptions.
+
+Root elements and statuses that botocore does not look at, so its model does not give them; the
+operations that the model lacks; limits of bodies; the wording of errors about single arguments.
+
+Source: the response syntax sections of
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
+
+# Names of operations that the model does not have.
+FORM_UPLOAD = "PostObject"
+PREFLIGHT = "PreflightObject"
+
+# Operations of other endpoints (directory buckets, Object Lambda) that share a URI with ours.
+UNROUTED = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
+
+# Members that the front door has dealt with before an operation runs.
+CONSUMED = frozenset({"Bucket", "ExpectedBucketOwner", "RequestPayer", "ContentLength"})
+SDK_CHECKSUM_HEADER = "x-amz-sdk-checksum-algorithm"
+DOCUMENT_CONSUMED = frozenset({"ContentMD5"})
+
+# The bucket's name is an argument only here: it does not exist yet.
+TAKES_BUCKET = frozenset({"CreateBucket"})
+
+# Enumerations whose wrong values have an error code that only the operation knows.
+OPEN_ENUMS = frozenset({"BucketLocationConstraint"})
+
+BODY_BYTES_MAX = 64 * 1024
+BODY_BYTES_MAX_OF: Mapping[str, int] = {
+    "DeleteObjects": 2 * 1024 * 1024,
+    "CompleteMultipartUpload": 1024 * 1024,
+    "PutBucketLifecycleConfiguration": 512 * 1024,
+}
+LIST_ITEMS_MAX = 10_000
+LIST_ITEMS_MAX_OF: Mapping[str, int] = {"DeleteObjects": 1_000}
+
+# What S3 says about a value that is not in the enumeration: code and message by wire name.
+ENUM_ERRORS: Mapping[str, tuple[str, str]] = {
+    "encoding-type": ("InvalidArgument", "Invalid Encoding Method specified in Request"),
+    "x-amz-metadata-directive": ("InvalidArgument", "Unknown metadata directive."),
+    "x-amz-object-lock-legal-hold": (
+        "InvalidArgument",
+        "Legal Hold must be either of 'ON' or 'OFF'",
+    ),
+    "x-amz-object-lock-mode": ("InvalidArgument", "Unknown wormMode directive."),
+    "x-amz-server-side-encryption": (
+        "InvalidArgument",
+        "The encryption method specified is not supported",
+    ),
+    "x-amz-storage-class": ("InvalidStorageClass", "The storage class you specified is not valid"),
+    "x-amz-tagging-directive": ("InvalidArgument", "Unknown tagging directive."),
+}
+INTEGER_MESSAGES: Mapping[str, str] = {
+    "partNumber": "Part number must be an integer between 1 and 10000, inclusive",
+}
+
+# Conditional dates that cannot be read do not count (RFC 9110, section 13.1.3).
+LENIENT_DATES = frozenset(
+    {
+        "if-modified-since",
+        "if-unmodified-since",
+        "x-amz-copy-source-if-modified-since",
+        "x-amz-copy-source-if-unmodified-since",
+    }
+)
+
+# Root elements of documents that are not one member of the output; else the output shape's name.
+ROOTS: Mapping[str, str] = {
+    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
+    "CreateMultipartUpload": "InitiateMultipartUploadResult",
+    "CreateSession": "CreateSessionResult",
+    "DeleteObjects": "DeleteResult",
+    "GetBucketAccelerateConfiguration": "AccelerateConfiguration",
+    "GetBucketAcl": "AccessControlPolicy",
+    "GetBucketCors": "CORSConfiguration",
+    "GetBucketLifecycle": "LifecycleConfiguration",
+    "GetBucketLifecycleConfiguration": "LifecycleConfiguration",
+    "GetBucketLocation": "LocationConstraint",
+    "GetBucketLogging": "BucketLoggingStatus",
+    "GetBucketNotification": "NotificationConfiguration",
+    "GetBucketNotificationConfiguration": "NotificationConfiguration",
+    "GetBucketRequestPayment": "RequestPaymentConfiguration",
+    "GetBucketTagging": "Tagging",
+    "GetBucketVersioning": "VersioningConfiguration",
+    "GetBucketWebsite": "WebsiteConfiguration",
+    "GetObjectAcl": "AccessControlPolicy",
+    "GetObjectAttributes": "GetObjectAttributesResponse",
+    "GetObjectTagging": "Tagging",
+    "ListBucketAnalyticsConfigurations": "ListBucketAnalyticsConfigurationResult",
+    "ListBucketInventoryConfigurations": "ListInventoryConfigurationsResult",
+    "ListBucketMetricsConfigurations": "ListMetricsConfigurationsResult",
+    "ListBuckets": "ListAllMyBucketsResult",
+    "ListDirectoryBuckets": "ListAllMyDirectoryBucketsResult",
+    "ListMultipartUploads": "ListMultipartUploadsResult",
+    "ListObjectAnnotations": "ListObjectAnnotationsResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "ListObjects": "ListBucketResult",
+    "ListObjectsV2": "ListBucketResult",
+    "ListParts": "ListPartsResult",
+    "PutObjectAnnotation": "PutObjectAnnotationResult",
+}
+
+# The document is the root element with the member's text in it.
+TEXT_DOCUMENTS: Mapping[str, str] = {"GetBucketLocation": "LocationConstraint"}
+
+# Payloads that are text and not XML, with their type.
+TEXT_PAYLOAD_TYPE = "application/json"
+
+STATUSES: Mapping[str, int] = {"PutBucketPolicy": 204, "PutBucketTagging": 204}
+
+# Operations that may report an error inside a 200: they start to answer before they finish.
+EMBEDDING = frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy"})
+
+
+def status_of(operation: str, modelled: int, reply: Mapping[str, Any]) -> int:
+    """The HTTP status of a successful reply; a part of an object is 206."""
+    if reply.get("ContentRange") is not None:
+        return 206
+    return STATUSES.get(operation, modelled)

@@ -1,0 +1,344 @@
+"""From a handler's reply to a response: status, headers, body.
+
+`compile_output` turns an operation's output shape into closures that append to a list of strings;
+roots, namespaces and statuses that the model does not give come from `quirks`. The request id
+headers are the front door's.
+
+Source: https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html and
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses
+"""
+
+import base64
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from kms.aws.errors import AWSError
+from kms.aws.model import Member, Operation, ServiceModel, Shape
+from objstore.errors import S3Error
+from objstore.wire import quirks
+from objstore.wire.xml import DECLARATION, escape, iso8601
+
+Headers = list[tuple[bytes, bytes]]
+Response = tuple[int, Headers, bytes | AsyncIterator[bytes]]
+Render = Callable[[Mapping[str, Any]], Response]
+Writer = Callable[[Any, list[str]], None]
+
+XML_TYPE = (b"content-type", b"application/xml")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_UNSAFE = re.compile("[\r\n\x00]")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def http_date(moment: datetime) -> str:
+    """A time as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return (
+        f"{_DAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]} "
+        f"{moment.year:04} {moment.hour:02}:{moment.minute:02}:{moment.second:02} GMT"
+    )
+
+
+def header_value(name: str, text: str) -> bytes:
+    """A header's value. Raises InvalidArgument for text that would end the header."""
+    if _UNSAFE.search(text):
+        raise S3Error(
+            "InvalidArgument",
+            "Header value contains characters that are not allowed",
+            ArgumentName=name,
+        )
+    return text.encode()
+
+
+def _metadata_value(name: str, text: str) -> bytes:
+    """User metadata; what is not ASCII goes as an RFC 2047 encoded word, as S3 does."""
+    if text.isascii():
+        return header_value(name, text)
+    return b"=?UTF-8?B?" + base64.b64encode(text.encode()) + b"?="
+
+
+def compile_output(model: ServiceModel, operation: Operation) -> Render:
+    """The renderer of an operation's replies, which are keyed by the model's member names."""
+    shape = model.shape(operation.output) if operation.output else None
+    members = tuple(shape.members.values()) if shape else ()
+    headers = tuple(
+        (member.name, member.wire_name.lower().encode(), _header_text(model.shape(member.shape)))
+        for member in members
+        if member.location == "header"
+    )
+    metadata = next((m for m in members if m.location == "headers"), None)
+    body = _compile_body(model, operation, shape)
+
+    def render(reply: Mapping[str, Any]) -> Response:
+        out: Headers = []
+        for name, wire_name, text in headers:
+            value = reply.get(name)
+            if value is not None:
+                out.append((wire_name, header_value(name, text(value))))
+        if metadata is not None:
+            _append_metadata(metadata.wire_name, reply.get(metadata.name), out)
+        status = quirks.status_of(operation.name, operation.status, reply)
+        return status, out, body(reply, out, status)
+
+    return render
+
+
+def _append_metadata(prefix: str, values: Mapping[str, str] | None, out: Headers) -> None:
+    for key, text in (values or {}).items():
+        name = prefix + key.lower()
+        if not _TOKEN.fullmatch(name):
+            raise S3Error("InvalidArgument", "Metadata name is not allowed", ArgumentName=name)
+        out.append((name.encode(), _metadata_value(name, text)))
+
+
+def _header_text(shape: Shape) -> Callable[[Any], str]:
+    if shape.type == "timestamp":
+        return http_date
+    if shape.type == "boolean":
+        return _boolean
+    if shape.type == "list":
+        return ",".join
+    return str
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+Body = Callable[[Mapping[str, Any], Headers, int], bytes | AsyncIterator[bytes]]
+
+
+def _compile_body(model: ServiceModel, operation: Operation, shape: Shape | None) -> Body:
+    if shape is not None and shape.payload:
+        member = shape.members[shape.payload]
+        kind = model.shape(member.shape)
+        if kind.type == "string":
+            return _text_body(member)
+        if kind.type == "blob" or kind.event_stream:
+            return _blob_body(member)
+        document = DocumentWriter(model).document(member.wire_name, kind)
+        return lambda reply, out, _status: _finish(document(reply.get(member.name) or {}), out)
+    modelled = [m for m in shape.members.values() if m.location is None] if shape else []
+    if shape is None or not modelled:
+        return _no_body if operation.method != "HEAD" else _head_body
+    root = quirks.ROOTS.get(operation.name, shape.name)
+    text = quirks.TEXT_DOCUMENTS.get(operation.name)
+    if text:
+        return lambda reply, out, _status: _finish(_text_document(root, reply.get(text)), out)
+    write = DocumentWriter(model).members(modelled)
+    start = f'{DECLARATION}<{root} xmlns="{quirks.NAMESPACE}">'
+
+    def body(reply: Mapping[str, Any], out: Headers, _status: int) -> bytes:
+        parts = [start]
+        write(reply, parts)
+        parts.append(f"</{root}>")
+        return _finish("".join(parts), out)
+
+    return body
+
+
+def _finish(document: str, out: Headers) -> bytes:
+    body = document.encode()
+    out.append(XML_TYPE)
+    out.append((b"content-length", b"%d" % len(body)))
+    return body
+
+
+def _text_document(root: str, value: str | None) -> str:
+    if not value:
+        return f'{DECLARATION}<{root} xmlns="{quirks.NAMESPACE}"/>'
+    return f'{DECLARATION}<{root} xmlns="{quirks.NAMESPACE}">{escape(value)}</{root}>'
+
+
+def _no_body(_reply: Mapping[str, Any], out: Headers, status: int) -> bytes:
+    if status != 204:
+        out.append((b"content-length", b"0"))
+    return b""
+
+
+def _head_body(_reply: Mapping[str, Any], _out: Headers, _status: int) -> bytes:
+    return b""
+
+
+def _text_body(member: Member) -> Body:
+    def body(reply: Mapping[str, Any], out: Headers, _status: int) -> bytes:
+        text: bytes = (reply.get(member.name) or "").encode()
+        out.append((b"content-type", quirks.TEXT_PAYLOAD_TYPE.encode()))
+        out.append((b"content-length", b"%d" % len(text)))
+        return text
+
+    return body
+
+
+def _blob_body(member: Member) -> Body:
+    def body(reply: Mapping[str, Any], out: Headers, _status: int) -> bytes | AsyncIterator[bytes]:
+        content: bytes | AsyncIterator[bytes] = reply.get(member.name) or b""
+        if isinstance(content, bytes) and reply.get("ContentLength") is None:
+            out.append((b"content-length", b"%d" % len(content)))
+        return content
+
+    return body
+
+
+class DocumentWriter:
+    """Compiles output shapes to functions that append XML to a list of strings."""
+
+    def __init__(self, model: ServiceModel) -> None:
+        self._model = model
+        self._writers: dict[str, Writer] = {}
+
+    def document(self, root: str, shape: Shape) -> Callable[[Mapping[str, Any]], str]:
+        """A whole S3 document from a structure."""
+        write = self.members(shape.members.values())
+
+        def document(value: Mapping[str, Any]) -> str:
+            parts = [f'{DECLARATION}<{root} xmlns="{quirks.NAMESPACE}">']
+            write(value, parts)
+            parts.append(f"</{root}>")
+            return "".join(parts)
+
+        return document
+
+    def members(self, members: Iterable[Member]) -> Writer:
+        """The writer of a structure's elements, without a tag around them."""
+        writers = [
+            (member.name, self._element(member.wire_name, member))
+            for member in members
+            if not member.xml_attribute
+        ]
+
+        def write_members(value: Mapping[str, Any], out: list[str]) -> None:
+            get = value.get
+            for name, write in writers:
+                item = get(name)
+                if item is not None:
+                    write(item, out)
+
+        return write_members
+
+    def _element(self, tag: str, member: Member) -> Writer:
+        shape = self._model.shape(member.shape)
+        if shape.type == "list":
+            return self._list(tag, shape, flattened=shape.flattened or member.flattened)
+        if shape.type == "structure":
+            return self._structure(tag, shape)
+        if shape.type == "map":
+            return self._map(tag, shape)
+        return _scalar(f"<{tag}>", f"</{tag}>", shape.type)
+
+    def _list(self, tag: str, shape: Shape, *, flattened: bool) -> Writer:
+        assert shape.element is not None
+        write = self._element(tag if flattened else shape.element.wire_name, shape.element)
+
+        def write_items(value: Iterable[Any], out: list[str]) -> None:
+            for item in value:
+                write(item, out)
+
+        if flattened:
+            return write_items
+
+        def write_list(value: Iterable[Any], out: list[str]) -> None:
+            out.append(f"<{tag}>")
+            write_items(value, out)
+            out.append(f"</{tag}>")
+
+        return write_list
+
+    def _map(self, tag: str, shape: Shape) -> Writer:
+        assert shape.map_key is not None
+        assert shape.map_value is not None
+        write_key = self._element(shape.map_key.wire_name, shape.map_key)
+        write_value = self._element(shape.map_value.wire_name, shape.map_value)
+
+        def write_map(value: Mapping[str, Any], out: list[str]) -> None:
+            out.append(f"<{tag}>")
+            for key, item in value.items():
+                out.append("<entry>")
+                write_key(key, out)
+                write_value(item, out)
+                out.append("</entry>")
+            out.append(f"</{tag}>")
+
+        return write_map
+
+    def _structure(self, tag: str, shape: Shape) -> Writer:
+        key = f"{tag} {shape.name}"
+        if key in self._writers:
+            return self._writers[key]
+        # Until it is compiled, a shape that contains itself finds this indirection.
+        self._writers[key] = lambda value, out: self._writers[key](value, out)
+        write = self.members(shape.members.values())
+        start, end = f"<{tag}>", f"</{tag}>"
+        attribute = next((m for m in shape.members.values() if m.xml_attribute), None)
+
+        def write_structure(value: Mapping[str, Any], out: list[str]) -> None:
+            out.append(start)
+            write(value, out)
+            out.append(end)
+
+        def write_typed(value: Mapping[str, Any], out: list[str]) -> None:
+            assert attribute is not None
+            kind = escape(str(value.get(attribute.name, "")))
+            out.append(f'<{tag} xmlns:xsi="{quirks.XSI_NAMESPACE}" {attribute.wire_name}="{kind}">')
+            write(value, out)
+            out.append(end)
+
+        self._writers[key] = write_typed if attribute else write_structure
+        return self._writers[key]
+
+
+def _scalar(start: str, end: str, kind: str) -> Writer:
+    convert: dict[str, Callable[[Any], str]] = {
+        "string": escape,
+        "boolean": _boolean,
+        "timestamp": iso8601,
+        "blob": lambda value: base64.b64encode(value).decode(),
+    }
+    text = convert.get(kind, str)
+
+    def write_scalar(value: Any, out: list[str]) -> None:
+        out.append(f"{start}{text(value)}{end}")
+
+    return write_scalar
+
+
+def error_document(error: AWSError, *, resource: str, request_id: str, host_id: str) -> bytes:
+    """The document of an error; it has no namespace."""
+    fields = {
+        "Code": error.code,
+        "Message": error.message,
+        **error.fields,
+        "Resource": resource,
+        "RequestId": request_id,
+        "HostId": host_id,
+    }
+    inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in fields.items())
+    return f"{DECLARATION}<Error>{inner}</Error>".encode()
+
+
+def render_error(
+    error: AWSError, *, resource: str, request_id: str, host_id: str, head: bool
+) -> tuple[int, Headers, bytes]:
+    """An error as a response. Answers to HEAD and 304 have no body."""
+    headers = [
+        (name.lower().encode(), header_value(name, text)) for name, text in error.headers.items()
+    ]
+    if error.status == 304:
+        return error.status, headers, b""
+    headers.append(XML_TYPE)
+    if head:
+        return error.status, headers, b""
+    body = error_document(error, resource=resource, request_id=request_id, host_id=host_id)
+    headers.append((b"content-length", b"%d" % len(body)))
+    return error.status, headers, body
+
+
+def render_embedded_error(
+    error: AWSError, *, resource: str, request_id: str, host_id: str
+) -> tuple[int, Headers, bytes]:
+    """An error inside a 200, for the operations of `quirks.EMBEDDING`."""
+    body = error_document(error, resource=resource, request_id=request_id, host_id=host_id)
+    return 200, [XML_TYPE, (b"content-length", b"%d" % len(body))], body

@@ -1,0 +1,88 @@
+"""Reading hostile XML and writing S3's.
+
+Reading goes through lxml with everything off that reaches outside the document: a DOCTYPE is
+refused, entities are not expanded, nothing is fetched, depth and size have limits. Writing is
+string building, because listings are long; text is escaped as S3 does it, with numeric references
+for the control characters that XML 1.0 cannot hold at all.
+
+Source: https://www.w3.org/TR/xml/#charsets
+"""
+
+import re
+from datetime import UTC, datetime
+
+from lxml import etree
+
+from objstore.errors import S3Error
+from objstore.wire import quirks
+
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+DEPTH_MAX = 32
+_NAMESPACES = ("", quirks.NAMESPACE, "http://doc.s3.amazonaws.com/2006-03-01")
+_SPECIAL = re.compile('[&<>"\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]')
+_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+
+
+def parse_document(document: bytes, roots: tuple[str, ...], *, bytes_max: int) -> etree._Element:
+    """The root element of a request's body, which must be one of `roots`.
+
+    Raises MalformedXML, and MaxMessageLengthExceeded above `bytes_max`.
+    """
+    if len(document) > bytes_max:
+        raise S3Error("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(bytes_max))
+    if b"<!DOCTYPE" in document:
+        raise S3Error("MalformedXML")
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(document, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        raise S3Error("MalformedXML") from None
+    # Encodings other than UTF-8 can hide a DOCTYPE from the search above.
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise S3Error("MalformedXML")
+    namespace, name = split_tag(str(root.tag))
+    if name not in roots or namespace not in _NAMESPACES or _deeper_than(root, DEPTH_MAX):
+        raise S3Error("MalformedXML")
+    return root
+
+
+def _deeper_than(root: etree._Element, depth_max: int) -> bool:
+    level = [root]
+    for _ in range(depth_max):
+        level = [child for element in level for child in element]
+        if not level:
+            return False
+    return True
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Namespace and local name of an lxml tag (`{namespace}name`)."""
+    if tag[:1] == "{":
+        namespace, _, name = tag[1:].partition("}")
+        return namespace, name
+    return "", tag
+
+
+def escape(text: str) -> str:
+    """Text for an element's content or a double-quoted attribute."""
+    return text if _SPECIAL.search(text) is None else _SPECIAL.sub(_reference, text)
+
+
+def _reference(found: "re.Match[str]") -> str:
+    character = found.group()
+    return _NAMED.get(character) or f"&#x{ord(character):x};"
+
+
+def iso8601(moment: datetime) -> str:
+    """A time as S3 writes it in documents: whole seconds, `.000Z`."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat()[:19] + ".000Z"

@@ -1,0 +1,69 @@
+"""Reading request documents against the model."""
+
+import pytest
+
+from kms.aws.model import ServiceModel
+from objstore.errors import S3Error
+from objstore.wire.documents import DocumentReader
+from objstore.wire.xml import parse_document
+
+
+def read(model: ServiceModel, shape: str, document: str, items_max: int = 3) -> object:
+    root = document[1:].split(">")[0].split(" ")[0].rstrip("/")
+    reader = DocumentReader(model, items_max=items_max).reader(model.shape(shape))
+    return reader(parse_document(document.encode(), (root,), bytes_max=10_000))
+
+
+@pytest.mark.parametrize(
+    ("shape", "document", "value"),
+    [
+        (
+            "Delete",
+            "<Delete><Object><Key>a</Key></Object><New/><Object><Key/></Object>"
+            "<Quiet>true</Quiet></Delete>",
+            {"Objects": [{"Key": "a"}, {"Key": ""}], "Quiet": True},
+        ),
+        (
+            "Tagging",
+            "<Tagging><TagSet><Tag><Key>k</Key><Value> v </Value></Tag><X/></TagSet></Tagging>",
+            {"TagSet": [{"Key": "k", "Value": " v "}]},
+        ),
+        ("Tagging", "<Tagging><TagSet/></Tagging>", {"TagSet": []}),
+        (
+            "Grant",
+            '<Grant xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+            '<Grantee xsi:type="Group"><URI>u</URI></Grantee></Grant>',
+            {"Grantee": {"Type": "Group", "URI": "u"}},
+        ),
+        (
+            "CreateBucketConfiguration",
+            "<C><LocationConstraint>nowhere</LocationConstraint></C>",
+            {"LocationConstraint": "nowhere"},
+        ),
+        ("VersioningConfiguration", "<V/>", {}),
+    ],
+)
+def test_documents(s3: ServiceModel, shape: str, document: str, value: object) -> None:
+    assert read(s3, shape, document) == value
+
+
+TAG = "<Tag><Key>k</Key><Value>v</Value></Tag>"
+
+
+@pytest.mark.parametrize(
+    ("shape", "document"),
+    [
+        ("Delete", "<Delete/>"),
+        ("Delete", "<Delete><Object/></Delete>"),
+        ("Delete", "<Delete>" + "<Object><Key>a</Key></Object>" * 4 + "</Delete>"),
+        ("Tagging", f"<Tagging><TagSet>{TAG * 4}</TagSet></Tagging>"),
+        ("Tagging", "<Tagging><TagSet/><TagSet/></Tagging>"),
+        ("VersioningConfiguration", "<V><Status>enabled</Status></V>"),
+        ("VersioningConfiguration", "<V><Status><b/></Status></V>"),
+        ("CompletedPart", "<Part><PartNumber>one</PartNumber></Part>"),
+        ("Delete", "<Delete><Object><Key>a</Key></Object><Quiet>maybe</Quiet></Delete>"),
+    ],
+)
+def test_documents_that_do_not_fit(s3: ServiceModel, shape: str, document: str) -> None:
+    with pytest.raises(S3Error, match="MalformedXML"):
+        read(s3, shape, document)

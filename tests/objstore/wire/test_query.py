@@ -1,0 +1,163 @@
+"""The query protocol against botocore's serializer and parser."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import botocore.parsers
+import botocore.serialize
+import botocore.session
+import pytest
+
+from kms.aws.errors import AWSError
+from kms.aws.model import ServiceModel, load
+from objstore.wire.query import (
+    FIELDS_MAX,
+    FORM_BYTES_MAX,
+    compile_input,
+    compile_output,
+    find_operation,
+    parse_form,
+    render_error,
+)
+
+
+@pytest.fixture(scope="module")
+def sts() -> ServiceModel:
+    return load("sts")
+
+
+def form_of(service: str, operation: str, values: dict[str, Any]) -> dict[str, str]:
+    sdk = botocore.session.get_session().get_service_model(service).operation_model(operation)
+    serializer = botocore.serialize.create_serializer("query", include_validation=False)
+    return parse_form(urlencode(serializer.serialize_to_request(values, sdk)["body"]).encode())
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "values", "bound"),
+    [
+        ("sts", "GetCallerIdentity", {}, {}),
+        (
+            "sts",
+            "AssumeRole",
+            {
+                "RoleArn": "arn:aws:iam::1:role/ü &",
+                "RoleSessionName": "me",
+                "DurationSeconds": 900,
+                "Tags": [{"Key": f"k{n}", "Value": str(n)} for n in range(12)],
+                "TransitiveTagKeys": ["a", "b"],
+            },
+            {
+                "role_arn": "arn:aws:iam::1:role/ü &",
+                "role_session_name": "me",
+                "duration_seconds": 900,
+                "tags": [{"Key": f"k{n}", "Value": str(n)} for n in range(12)],
+                "transitive_tag_keys": ["a", "b"],
+            },
+        ),
+        (
+            "iam",
+            "UntagUser",
+            {"UserName": "me", "TagKeys": []},
+            {"user_name": "me", "tag_keys": []},
+        ),
+    ],
+)
+def test_requests(
+    service: str, operation: str, values: dict[str, Any], bound: dict[str, Any]
+) -> None:
+    model = load(service)
+    form = form_of(service, operation, values)
+    found = find_operation(model, form)
+    assert found.name == operation
+    assert compile_input(model, found)(form) == bound
+
+
+def parsed(service: str, operation: str, body: bytes, status: int = 200) -> Any:
+    sdk = botocore.session.get_session().get_service_model(service).operation_model(operation)
+    response = {"status_code": status, "headers": {}, "body": body}
+    return botocore.parsers.create_parser("query").parse(response, sdk.output_shape)
+
+
+def test_replies(sts: ServiceModel) -> None:
+    reply = {"UserId": "1", "Account": "123456789012", "Arn": "arn:aws:iam::1:user/<&"}
+    render = compile_output(sts, sts.operations["GetCallerIdentity"])
+    status, headers, body = render(reply, "R")
+    assert status == 200
+    assert (b"content-type", b"text/xml") in headers
+    assert body.decode().endswith(
+        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
+        "<GetCallerIdentityResult><UserId>1</UserId><Account>123456789012</Account>"
+        "<Arn>arn:aws:iam::1:user/&lt;&amp;</Arn></GetCallerIdentityResult>"
+        "<ResponseMetadata><RequestId>R</RequestId></ResponseMetadata>"
+        "</GetCallerIdentityResponse>"
+    )
+    answer = parsed("sts", "GetCallerIdentity", body)
+    assert answer.pop("ResponseMetadata")["RequestId"] == "R"
+    assert answer == reply
+
+
+def test_replies_without_a_result_and_with_a_map() -> None:
+    iam = load("iam")
+    _, _, body = compile_output(iam, iam.operations["DeleteUser"])({}, "R")
+    assert b"Result" not in body
+    reply = {"SummaryMap": {"Users": 2, "Groups": 0}}
+    _, _, body = compile_output(iam, iam.operations["GetAccountSummary"])(reply, "R")
+    assert parsed("iam", "GetAccountSummary", body)["SummaryMap"] == reply["SummaryMap"]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, "Sender"), (503, "Receiver")])
+def test_errors(sts: ServiceModel, status: int, kind: str) -> None:
+    error = AWSError("Oops", "a < b", status=status)
+    answer = render_error(sts, error, request_id="R")
+    assert answer[0] == status
+    error_of = parsed("sts", "GetCallerIdentity", answer[2], status)
+    assert error_of["Error"] == {"Code": "Oops", "Message": "a < b", "Type": kind}
+    assert error_of["ResponseMetadata"]["RequestId"] == "R"
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({}, "MissingAction"),
+        ({"Action": "Nothing"}, "InvalidAction"),
+        ({"Action": "AssumeRole", "Version": "1999-01-01"}, "InvalidAction"),
+        ({"Action": "AssumeRole"}, "MissingParameter"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "DurationSeconds": "x"}, "InvalidParameterValue"),
+        ({"RoleArn.a": "r", "RoleSessionName": "s"}, "InvalidParameterValue"),
+        ({"RoleArn": "r", "RoleArn.a": "s"}, "InvalidParameterValue"),
+        ({"RoleArn.a": "r", "RoleArn": "s"}, "InvalidParameterValue"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "Tags": "x"}, "InvalidParameterValue"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member.x": "1"}, "InvalidParameterValue"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member.1": "1"}, "InvalidParameterValue"),
+    ],
+)
+def test_bad_requests(sts: ServiceModel, form: dict[str, str], code: str) -> None:
+    form = {"Action": "AssumeRole"} | form if "RoleArn" in str(form) else form
+    with pytest.raises(AWSError) as caught:
+        compile_input(sts, find_operation(sts, form))(form)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"a=%ff", "MalformedQueryString"),
+        (b"\xff", "MalformedQueryString"),
+        (b"&".join([b"a=1"] * (FIELDS_MAX + 1)), "MalformedQueryString"),
+        (b"a" * (FORM_BYTES_MAX + 1), "RequestEntityTooLarge"),
+    ],
+)
+def test_bad_forms(body: bytes, code: str) -> None:
+    with pytest.raises(AWSError) as caught:
+        parse_form(body)
+    assert caught.value.code == code
+
+
+def test_maps_are_read() -> None:
+    sns = load("sns")
+    values = {"Name": "news", "Attributes": {"DisplayName": "News", "KmsMasterKeyId": "k"}}
+    form = form_of("sns", "CreateTopic", values)
+    assert compile_input(sns, find_operation(sns, form))(form) == {
+        "name": "news",
+        "attributes": values["Attributes"],
+    }
