@@ -135,6 +135,18 @@ class Root:
         self._aeads = {version: AESGCM(_derive(key, b"wrap")) for version, key in keys.items()}
         for key in keys.values():
             key[:] = bytes(len(key))
+        self._random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
+
+    def fill_random(self, buffer: bytearray) -> None:
+        """Fill `buffer` from the operating system's generator, leaving no copy elsewhere."""
+        if os.readv(self._random, [buffer]) != len(buffer):
+            raise RootError("the operating system gave too few random bytes")
+
+    def close(self) -> None:
+        """Give the generator's descriptor back; a second call does nothing."""
+        if self._random >= 0:
+            os.close(self._random)
+            self._random = -1
 
     @classmethod
     def create(cls, sealer: Sealer) -> tuple["Root", DomainRecord]:

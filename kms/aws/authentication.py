@@ -1,7 +1,7 @@
 """Who signed this request: one decision for every service, header or query, good or bad.
 
-The flow is the same everywhere; how a refusal is worded is a service's own (`Refusals`). The rules
-are those of docs/security.md: one credential source, every `x-amz-*` header signed, 15 minutes of
+The flow is the same everywhere; how a refusal is worded is a service's own (`Refusals`). The rules:
+one credential source, every `x-amz-*` header signed, 15 minutes of
 skew, presigned URLs of at most a week. A request may be replayed inside that window, as at AWS.
 It reads no body and knows no S3; `objstore.authenticate` adds what is S3's.
 
@@ -204,10 +204,14 @@ def verify(
     _check_signed_headers(request.headers, authorization.signed_headers, refusals)
     credential = credentials.find(authorization.access_key_id)
     secret = DUMMY_SECRET if credential is None else credential.secret_access_key
+    try:
+        query = sigv4.canonical_query(request.query)
+    except FormatError as error:
+        raise refusals.malformed(str(error), presigned=False) from None
     canonical = sigv4.canonical_request(
         request.method,
         sigv4.canonical_path(request.path, service),
-        sigv4.canonical_query(request.query),
+        query,
         request.headers,
         signed_headers=authorization.signed_headers,
         payload_hash=payload_hash,

@@ -1,0 +1,64 @@
+"""`python -m kms serve`: a KMS alone, on one port."""
+
+from pathlib import Path
+
+import click
+import uvicorn
+
+from kms import credentials
+from kms.app import App
+from kms.aws.clock import SystemClock
+from kms.client import RootError, RootSettings, StoreError, open_kms
+from kms.credentials import SingleCredential
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@click.group()
+def main() -> None:
+    """A Key Management Service that speaks the AWS KMS API."""
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Data folder.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True)
+@click.option("--region", default="us-east-1", show_default=True, help="Named in the banner.")
+@click.option("--account", default="123456789012", show_default=True)
+@click.option("--dev", is_flag=True, help="Accept test/test; on loopback only.")
+def serve(data: Path, host: str, port: int, region: str, account: str, dev: bool) -> None:
+    """Serve until interrupted. Every region is served; clients choose by what they sign for."""
+    if dev and host not in LOOPBACK_HOSTS:
+        raise click.UsageError("--dev accepts well-known credentials, so it needs a loopback host")
+    clock = SystemClock()
+    try:
+        kms = open_kms(data, clock=clock, root=RootSettings())
+    except (RootError, StoreError) as error:
+        raise click.ClickException(str(error)) from None
+    try:
+        kms.sweep()
+        if dev:
+            credential, made = credentials.development(account), True
+        else:
+            credential, made = credentials.load_or_make(kms, account)
+        if made:
+            click.echo(banner(credential.access_key_id, credential.secret_access_key, region))
+            click.echo(f"export AWS_ENDPOINT_URL_KMS=http://{host}:{port}")
+        app = App(kms, credentials=SingleCredential(credential), wall=clock)
+        uvicorn.run(app, host=host, port=port, log_level="info", access_log=False)
+    finally:
+        kms.close()
+
+
+def banner(access_key_id: str, secret_access_key: str, region: str) -> str:
+    """What a shell needs to know to use the server; shown when the credential is made."""
+    return (
+        "This access key is shown once:\n"
+        f"export AWS_ACCESS_KEY_ID={access_key_id}\n"
+        f"export AWS_SECRET_ACCESS_KEY={secret_access_key}\n"
+        f"export AWS_DEFAULT_REGION={region}"
+    )
+
+
+if __name__ == "__main__":
+    main()

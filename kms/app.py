@@ -1,0 +1,109 @@
+"""The HTTP door of a KMS that runs alone: limits, request ids, SigV4, JSON 1.1. Plain ASGI.
+
+Knows no operation. A request that is authentic goes to `KMS.handle` as its principal, in the region
+that it was signed for.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from kms import wire
+from kms.aws import sigv4
+from kms.aws.authentication import authenticate
+from kms.aws.clock import Clock
+from kms.aws.errors import AWSError
+from kms.aws.identity import Caller, Credentials
+from kms.client import KMS
+from kms.errors import KMSError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class App:
+    """An ASGI application. `wall` is the clock that signatures are checked against."""
+
+    def __init__(self, kms: KMS, *, credentials: Credentials, wall: Clock) -> None:
+        self._kms = kms
+        self._credentials = credentials
+        self._wall = wall
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            raise RuntimeError(f"no answer to {scope['type']}")
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        request_id = str(uuid.uuid4())
+        try:
+            body = await _read(receive)
+            if body is None:
+                return
+            status, reply = self._handle(scope, body, request_id)
+        except AWSError as error:
+            status, reply = error.status, wire.render_error(error)
+        except Exception:
+            await _send(send, 500, wire.render_error(KMSError("KMSInternalException")), request_id)
+            raise
+        await _send(send, status, reply, request_id)
+
+    def _handle(self, scope: Message, body: bytes, request_id: str) -> tuple[int, bytes]:
+        headers = sigv4.collect_headers(scope["headers"])
+        credential, region = authenticate(
+            scope["method"],
+            scope["raw_path"].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
+            headers,
+            body,
+            credentials=self._credentials,
+            clock=self._wall,
+        )
+        client = scope.get("client")
+        caller = Caller(
+            credential.principal,
+            credential.access_key_id,
+            region,
+            request_id,
+            source_ip=client[0] if client else "",
+            user_agent=headers.get("user-agent", ""),
+            secure=scope.get("scheme") == "https",
+        )
+        return self._kms.handle(headers.get("x-amz-target", ""), body, caller)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None if the client went away. Raises RequestEntityTooLarge (413)."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > wire.BODY_BYTES_MAX:
+            raise AWSError("RequestEntityTooLargeException", "The body is too long.", status=413)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _send(send: Send, status: int, body: bytes, request_id: str) -> None:
+    headers = [
+        (b"content-type", wire.CONTENT_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-amzn-requestid", request_id.encode()),
+        (b"cache-control", b"no-cache, no-store, must-revalidate, private"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,198 @@
+"""The narrow interface to a KMS in the same process; nothing else of `kms` is for other packages.
+
+Calls go through the same service as HTTP requests: bytes are skipped, not authorization or audit.
+Plaintext keys are `bytearray`s that the caller wipes.
+"""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kms import ciphertext, plant, policy_text, schedule, wire
+from kms.aws.audit import AuditSink, NullSink
+from kms.aws.clock import Clock
+from kms.aws.errors import AWSError
+from kms.aws.identity import Caller
+from kms.errors import KMSError
+from kms.key import Key
+from kms.root import KEY_FILE_NAME, KeyFile, RootError, RootSettings
+from kms.service import Service, handler_of
+from kms.store import Store, StoreError
+
+__all__ = [
+    "KMS",
+    "DataKey",
+    "KMSError",
+    "RootError",
+    "RootSettings",
+    "StoreError",
+    "open_kms",
+]
+
+TARGET_PREFIX = "TrentService."
+DATA_KEY_BYTES = 32
+
+
+@dataclass(slots=True)
+class DataKey:
+    """An AES-256 data key and its wrapped form. `key_arn` is empty for a service's own key."""
+
+    plaintext: bytearray = field(repr=False)
+    wrapped: bytes
+    key_arn: str
+    key_material_id: str
+
+
+class KMS:
+    """A key management service in this process. Belongs to the thread that opened it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._store = service.store
+
+    def generate_data_key(
+        self, caller: Caller, *, key_id: str, context: Mapping[str, str]
+    ) -> DataKey:
+        """GenerateDataKey(AES_256) as `caller`. `key_id`: id, ARN, alias or alias ARN."""
+        output = self._service.call(
+            "GenerateDataKey",
+            {"key_id": key_id, "encryption_context": context, "key_spec": "AES_256"},
+            caller,
+        )
+        return DataKey(
+            output["Plaintext"],
+            output["CiphertextBlob"],
+            output["KeyId"],
+            output["KeyMaterialId"],
+        )
+
+    def decrypt(
+        self,
+        caller: Caller,
+        *,
+        wrapped: bytes,
+        context: Mapping[str, str],
+        key_id: str | None = None,
+    ) -> bytearray:
+        """Decrypt as `caller`; `key_id` pins the key that must have wrapped."""
+        arguments = {
+            "ciphertext_blob": wrapped,
+            "encryption_context": context,
+            "key_id": key_id,
+        }
+        plaintext: bytearray = self._service.call("Decrypt", arguments, caller)["Plaintext"]
+        return plaintext
+
+    def generate_owned_data_key(self, *, owner: str, context: Mapping[str, str]) -> DataKey:
+        """A data key under the key that the service `owner` owns, which no API call can reach."""
+        self._store.refresh()
+        material_id, backing = self._store.owned(owner, self._service.clock.now())
+        plaintext = bytearray(DATA_KEY_BYTES)
+        self._store.fill_random(plaintext)
+        wrapped = ciphertext.seal(
+            backing,
+            material_id=bytes.fromhex(material_id),
+            kind=ciphertext.KIND_DATA_KEY,
+            plaintext=plaintext,
+            context=ciphertext.canonical(context),
+        )
+        return DataKey(plaintext, wrapped, "", material_id)
+
+    def open_owned_data_key(
+        self, *, owner: str, wrapped: bytes, context: Mapping[str, str]
+    ) -> bytearray:
+        """The key that `generate_owned_data_key` wrapped. Raises InvalidCiphertextException."""
+        self._store.refresh()
+        material_id, backing = self._store.owned(owner, self._service.clock.now())
+        blob = ciphertext.parse(wrapped)
+        if not hmac.compare_digest(blob.material_id.hex(), material_id):
+            raise KMSError("InvalidCiphertextException")
+        return ciphertext.unseal(backing, blob, ciphertext.canonical(context))
+
+    def seal_secret(self, name: str, secret: bytes) -> bytes:
+        """A small secret sealed by the root of trust, for the owner to store under `name`."""
+        return self._store.seal(name, secret)
+
+    def open_secret(self, name: str, sealed: bytes) -> bytearray:
+        """Raises RootError if `sealed` was altered or sealed under another name."""
+        return self._store.open_sealed(name, sealed)
+
+    def remember(self, name: str, value: bytes) -> bytes:
+        """Store a small setting, sealed secrets among them, unless it exists; the stored one."""
+        return self._store.add_setting(name, value)
+
+    def recall(self, name: str) -> bytes | None:
+        return self._store.setting(name)
+
+    def plant_key(
+        self,
+        *,
+        account: str,
+        region: str,
+        key_id: str,
+        aliases: Sequence[str],
+        description: str,
+        material: bytes | None,
+    ) -> bool:
+        """Make a key with a given id, and material if given, unless it exists; whether it did.
+
+        For seeds only: it asks nobody's permission. Raises ValidationException for an alias that
+        is not `alias/…` or is taken.
+        """
+        return plant.plant_key(
+            self._store,
+            Key(
+                account,
+                region,
+                key_id,
+                self._service.clock.now(),
+                "",
+                policy_text.default_policy(account),
+                description=description,
+            ),
+            aliases=aliases,
+            material=material,
+        )
+
+    def reset(self) -> None:
+        """Forget all keys and aliases. The root of trust and services' own keys stay."""
+        self._store.clear()
+
+    def handle(self, target: str, body: bytes, caller: Caller) -> tuple[int, bytes]:
+        """Answer an authenticated JSON 1.1 request: the status and the body.
+
+        `target` is the value of X-Amz-Target, with its prefix.
+        """
+        operation = target.removeprefix(TARGET_PREFIX)
+        try:
+            if operation == target:
+                raise KMSError("UnknownOperationException")
+            handler_of(operation)
+            output = self._service.call(operation, wire.BINDERS[operation](body), caller)
+        except AWSError as error:
+            return error.status, wire.render_error(error)
+        rendered = wire.render(output)
+        for value in output.values():
+            if isinstance(value, bytearray):
+                value[:] = bytes(len(value))
+        return 200, rendered
+
+    def sweep(self) -> int:
+        """Do what is due by the clock; answers how many keys were destroyed."""
+        return schedule.sweep(self._store, self._service.clock.now())
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def open_kms(
+    folder: Path, *, clock: Clock, root: RootSettings, audit: AuditSink | None = None
+) -> KMS:
+    """Open the KMS of a data folder, making it if there is none.
+
+    Raises RootError if the root of trust is missing or wrong, StoreError if the store is unusable.
+    """
+    sealer = KeyFile(root.key_file or folder / KEY_FILE_NAME)
+    store = Store.open(folder, sealer)
+    return KMS(Service(store, clock=clock, audit=audit or NullSink()))

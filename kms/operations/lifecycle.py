@@ -1,0 +1,213 @@
+"""CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, and scheduling a key's deletion."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kms.authorize import authorize_account
+from kms.aws import arn
+from kms.errors import KMSError
+from kms.key import (
+    AWS,
+    ENCRYPT_DECRYPT,
+    ORIGIN_AWS_KMS,
+    SYMMETRIC_DEFAULT,
+    Key,
+    KeyState,
+    check_state,
+)
+from kms.paging import marker_of, position_of
+from kms.policy_text import default_policy
+from kms.request import Request
+
+PENDING_WINDOW_DAYS_MIN = 7
+PENDING_WINDOW_DAYS_MAX = 30
+POLICY_BYTES_MAX = 32 * 1024
+TAGS_MAX = 50
+PAGE_DEFAULT = 100
+_DAY_SECONDS = 86_400
+
+
+def create_key(
+    request: Request,
+    *,
+    policy: str | None = None,
+    description: str = "",
+    key_usage: str | None = None,
+    customer_master_key_spec: str | None = None,
+    key_spec: str | None = None,
+    origin: str = ORIGIN_AWS_KMS,
+    bypass_policy_lockout_safety_check: bool = False,
+    tags: Sequence[Mapping[str, str]] = (),
+    multi_region: bool = False,
+) -> dict[str, Any]:
+    del bypass_policy_lockout_safety_check
+    authorize_account(request.caller, "CreateKey")
+    _check_kind(key_spec or customer_master_key_spec, key_usage, origin, multi_region=multi_region)
+    checked_tags = check_tags(tags)
+    account, region, now = request.caller.account, request.caller.region, request.clock.now()
+    text = default_policy(account) if policy is None else check_policy(policy)
+    key_id = str(uuid.uuid4())
+    material = request.store.new_material(account, region, key_id, now)
+    key = Key(
+        account,
+        region,
+        key_id,
+        now,
+        material.material_id,
+        text,
+        description=description,
+        tags=checked_tags,
+    )
+    request.store.add_key(key, material)
+    request.key_arn = key.arn
+    return {"KeyMetadata": metadata(key)}
+
+
+def describe_key(
+    request: Request, *, key_id: str, grant_tokens: Sequence[str] = ()
+) -> dict[str, Any]:
+    if grant_tokens:
+        raise KMSError("InvalidGrantTokenException", "The grant token is not valid.")
+    return {"KeyMetadata": metadata(request.use(key_id))}
+
+
+def list_keys(
+    request: Request, *, limit: int = PAGE_DEFAULT, marker: str | None = None
+) -> dict[str, Any]:
+    authorize_account(request.caller, "ListKeys")
+    account, region = request.caller.account, request.caller.region
+    found = request.store.keys(account, region, after=position_of(marker), limit=limit + 1)
+    page = [
+        {"KeyId": key_id, "KeyArn": arn.kms_key(region, account, key_id)}
+        for key_id in found[:limit]
+    ]
+    reply: dict[str, Any] = {"Keys": page, "Truncated": len(found) > limit}
+    if len(found) > limit:
+        reply["NextMarker"] = marker_of(found[limit - 1])
+    return reply
+
+
+def enable_key(request: Request, *, key_id: str) -> dict[str, Any]:
+    _move(request, key_id, KeyState.ENABLED)
+    return {}
+
+
+def disable_key(request: Request, *, key_id: str) -> dict[str, Any]:
+    _move(request, key_id, KeyState.DISABLED)
+    return {}
+
+
+def schedule_key_deletion(
+    request: Request, *, key_id: str, pending_window_in_days: int = PENDING_WINDOW_DAYS_MAX
+) -> dict[str, Any]:
+    if not PENDING_WINDOW_DAYS_MIN <= pending_window_in_days <= PENDING_WINDOW_DAYS_MAX:
+        raise KMSError(
+            "ValidationException",
+            "PendingWindowInDays must be between "
+            f"{PENDING_WINDOW_DAYS_MIN} and {PENDING_WINDOW_DAYS_MAX} days",
+        )
+    deletion_at = request.clock.now() + pending_window_in_days * _DAY_SECONDS
+    key = _move(request, key_id, KeyState.PENDING_DELETION, deletion_at=deletion_at)
+    return {
+        "KeyId": key.arn,
+        "DeletionDate": deletion_at,
+        "KeyState": key.state.value,
+        "PendingWindowInDays": pending_window_in_days,
+    }
+
+
+def cancel_key_deletion(request: Request, *, key_id: str) -> dict[str, Any]:
+    return {"KeyId": _move(request, key_id, KeyState.DISABLED).arn}
+
+
+def metadata(key: Key) -> dict[str, Any]:
+    """The API's KeyMetadata."""
+    described: dict[str, Any] = {
+        "AWSAccountId": key.account,
+        "KeyId": key.key_id,
+        "Arn": key.arn,
+        "CreationDate": key.created_at,
+        "Enabled": key.state is KeyState.ENABLED,
+        "Description": key.description,
+        "KeyUsage": key.usage,
+        "KeyState": key.state.value,
+        "Origin": key.origin,
+        "KeyManager": key.manager,
+        "CustomerMasterKeySpec": key.spec,
+        "KeySpec": key.spec,
+        "EncryptionAlgorithms": [SYMMETRIC_DEFAULT],
+        "MultiRegion": False,
+        "CurrentKeyMaterialId": key.material_id,
+    }
+    if key.deletion_at is not None:
+        described["DeletionDate"] = key.deletion_at
+    return described
+
+
+def check_policy(policy: str) -> str:
+    """A key policy whose syntax is right. Raises MalformedPolicyDocumentException."""
+    if len(policy.encode()) > POLICY_BYTES_MAX:
+        raise KMSError("LimitExceededException", f"The policy exceeds {POLICY_BYTES_MAX} bytes.")
+    try:
+        document = json.loads(policy)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not document.get("Statement"):
+        raise KMSError(
+            "MalformedPolicyDocumentException", "Policy contains invalid JSON or no statement"
+        )
+    return policy
+
+
+def check_tags(tags: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Tags as pairs in their order. Raises TagException."""
+    pairs = tuple((tag["TagKey"], tag["TagValue"]) for tag in tags)
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise KMSError("TagException", "Duplicate tag keys")
+    if len(pairs) > TAGS_MAX:
+        raise KMSError("TagException", "Too many tags")
+    if any(name.lower().startswith("aws:") for name, _ in pairs):
+        raise KMSError("TagException", "Tags beginning with aws: are reserved")
+    return pairs
+
+
+def _move(
+    request: Request, key_id: str, state: KeyState, *, deletion_at: float | None = None
+) -> Key:
+    """Put a key into `state`. The state machine is asked again inside the transaction."""
+    if "alias/" in key_id:
+        raise KMSError("InvalidArnException", "Key Aliases are not supported for this operation.")
+    key = request.use(key_id)
+    assert key.manager != AWS
+
+    def change(stored: Key) -> Key:
+        check_state(stored, request.operation)
+        return replace(stored, state=state, deletion_at=deletion_at)
+
+    try:
+        return request.store.update_key(key, change)
+    except KeyError:
+        raise KMSError("NotFoundException", f"Key '{key.arn}' does not exist") from None
+
+
+def _check_kind(spec: str | None, usage: str | None, origin: str, *, multi_region: bool) -> None:
+    spec = spec or SYMMETRIC_DEFAULT
+    if spec != SYMMETRIC_DEFAULT:
+        if usage is None:
+            raise KMSError(
+                "ValidationException",
+                "You must specify a KeyUsage value for all KMS keys except for symmetric "
+                "encryption keys.",
+            )
+        raise KMSError("UnsupportedOperationException", f"KeySpec {spec} is not supported")
+    if usage not in (None, ENCRYPT_DECRYPT):
+        raise KMSError(
+            "ValidationException", f"KeyUsage {usage} is not compatible with KeySpec {spec}"
+        )
+    if origin != ORIGIN_AWS_KMS:
+        raise KMSError("UnsupportedOperationException", f"Origin {origin} is not supported")
+    if multi_region:
+        raise KMSError("UnsupportedOperationException", "MultiRegion is not supported")

@@ -1,0 +1,34 @@
+"""Keys with ids and material that somebody else chose: those of a seed file."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kms.errors import KMSError
+from kms.key import Alias, Key
+from kms.store import Store
+
+ALIASES_PER_KEY_MAX = 50
+ALIAS_PREFIX = "alias/"
+
+
+def plant_key(store: Store, draft: Key, *, aliases: Sequence[str], material: bytes | None) -> bool:
+    """Store `draft` with fresh or given material (32 bytes), unless the key exists.
+
+    Aliases are added either way. Answers whether the key was made.
+    """
+    account, region, key_id, now = draft.account, draft.region, draft.key_id, draft.created_at
+    planted = False
+    if store.key(account, region, key_id) is None:
+        backing = None if material is None else bytearray(material)
+        made = store.new_material(account, region, key_id, now, backing)
+        planted = store.add_key(replace(draft, material_id=made.material_id), made)
+    for name in aliases:
+        if not name.startswith(ALIAS_PREFIX):
+            raise KMSError("ValidationException", f"The alias {name!r} must start with alias/")
+        existing = store.alias(account, region, name)
+        if existing is None:
+            alias = Alias(account, region, name, key_id, now, now)
+            store.add_alias(alias, per_key_max=ALIASES_PER_KEY_MAX)
+        elif existing.key_id != key_id:
+            raise KMSError("ValidationException", f"The alias {name!r} names another key")
+    return planted

@@ -1,0 +1,139 @@
+"""One call as operations see it: the caller, the parts to work with, and key look-up.
+
+`use` is the way from a key id to a key: it resolves ids, ARNs, aliases and alias ARNs in the
+caller's region, authorizes, and checks the key's state, in that order, and notes the key for the
+audit record.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kms.authorize import authorize, denied_elsewhere, via_s3
+from kms.aws import arn
+from kms.aws.arn import ARN
+from kms.aws.clock import Clock
+from kms.aws.identity import Caller
+from kms.errors import KMSError
+from kms.key import AWS, Alias, Key, check_state
+from kms.policy_text import s3_managed_policy
+from kms.store import Store
+
+S3_ALIAS = "alias/aws/s3"
+S3_DESCRIPTION = "Default key that protects my S3 objects when no other key is defined"
+_KEY_ID = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|mrk-[0-9a-f]{32}"
+)
+
+
+@dataclass(slots=True)
+class Request:
+    """A call under way; `key_arn`, `material_id` and `context` are what audit will say of it."""
+
+    operation: str
+    caller: Caller
+    store: Store
+    clock: Clock
+    key_arn: str = ""
+    material_id: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    def use(self, key_id: str, *, action: str | None = None, state: str | None = None) -> Key:
+        """The key that `key_id` names, authorized for `action` and in a state for `state`.
+
+        Both default to the operation's name. Raises NotFoundException, AccessDeniedException and
+        the state's refusal.
+        """
+        return self.use_key(self.resolve(key_id, action=action), action=action, state=state)
+
+    def use_key(self, key: Key, *, action: str | None = None, state: str | None = None) -> Key:
+        """The same for a key that is already found."""
+        self.key_arn = key.arn
+        authorize(self.caller, action or self.operation, key)
+        check_state(key, state or self.operation)
+        return key
+
+    def resolve(self, key_id: str, *, action: str | None = None) -> Key:
+        """The key that `key_id` names: an id, a key ARN, an alias or an alias ARN."""
+        account, region, name = self.caller.account, self.caller.region, key_id
+        if key_id.startswith("arn:"):
+            account, name = self._split(key_id)
+        if name.startswith("alias/"):
+            return self._by_alias(account, name, action or self.operation)
+        if _KEY_ID.fullmatch(name) is None:
+            raise KMSError("NotFoundException", f"Invalid keyId '{key_id}'")
+        key = self.find(account, name)
+        if key is None:
+            if account != self.caller.account:
+                raise denied_elsewhere(self.caller, action or self.operation)
+            missing = arn.kms_key(region, account, name)
+            raise KMSError("NotFoundException", f"Key '{missing}' does not exist")
+        return key
+
+    def find(self, account: str, key_id: str) -> Key | None:
+        """The key in the caller's region; a key whose deletion is due is destroyed instead."""
+        key = self.store.key(account, self.caller.region, key_id)
+        if key is not None and key.deletion_at is not None:
+            now = self.clock.now()
+            if key.deletion_at <= now:
+                self.store.destroy_key(key, now)
+                return None
+        return key
+
+    def named_alias(self, name: str) -> Alias | None:
+        """The caller's alias `name`; one that went with its key's deletion is gone."""
+        alias = self.store.alias(self.caller.account, self.caller.region, name)
+        if alias is not None and self.find(alias.account, alias.key_id) is None:
+            return None
+        return alias
+
+    def _split(self, text: str) -> tuple[str, str]:
+        """The account, and the key id or alias, of an ARN of the caller's region."""
+        try:
+            parsed = ARN.parse(text)
+        except ValueError:
+            raise KMSError("InvalidArnException", f"Invalid ARN {text}") from None
+        if parsed.region != self.caller.region:
+            raise KMSError("NotFoundException", f"Invalid arn {parsed.region}")
+        name = parsed.resource.removeprefix("key/")
+        if parsed.service != "kms" or (name == parsed.resource and not name.startswith("alias/")):
+            raise KMSError("InvalidArnException", f"Invalid ARN {text}")
+        return parsed.account, name
+
+    def _by_alias(self, account: str, name: str, action: str) -> Key:
+        alias = self.store.alias(account, self.caller.region, name)
+        key = self.find(account, alias.key_id) if alias is not None else None
+        if key is not None:
+            return key
+        if account != self.caller.account:
+            raise denied_elsewhere(self.caller, action)
+        if name == S3_ALIAS and (via_s3(self.caller) or action == "DescribeKey"):
+            return self._make_s3_key()
+        missing = arn.kms_alias(self.caller.region, account, name)
+        raise KMSError("NotFoundException", f"Alias {missing} is not found.")
+
+    def _make_s3_key(self) -> Key:
+        """The account's AWS managed key for S3, made on first use in a region."""
+        account, region, now = self.caller.account, self.caller.region, self.clock.now()
+        key_id = str(uuid.uuid4())
+        material = self.store.new_material(account, region, key_id, now)
+        key = Key(
+            account,
+            region,
+            key_id,
+            now,
+            material.material_id,
+            s3_managed_policy(account, f"s3.{region}.amazonaws.com"),
+            manager=AWS,
+            description=S3_DESCRIPTION,
+        )
+        alias = Alias(account, region, S3_ALIAS, key_id, now, now)
+        if self.store.add_key(key, material, alias):
+            return key
+        # Another process made it between our look and our transaction.
+        made = self.store.alias(account, region, S3_ALIAS)
+        found = self.find(account, made.key_id) if made is not None else None
+        if found is None:
+            raise KMSError("KMSInternalException")
+        return found

@@ -1,0 +1,76 @@
+"""The one path of every call, whichever door it came through: look up, operate, audit.
+
+Operations resolve, authorize and check states through `Request.use`, so neither door can skip it.
+Nothing here knows bytes of the wire.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kms.aws import model
+from kms.aws.audit import AuditSink
+from kms.aws.clock import Clock
+from kms.aws.errors import AWSError
+from kms.aws.identity import Caller
+from kms.errors import KMSError
+from kms.operations import HANDLERS, Handler
+from kms.request import Request
+from kms.root import RootError
+from kms.store import Store, StoreError
+
+OPERATIONS = frozenset(model.load("kms").operations)
+
+
+class Service:
+    """A key management service over one store; belongs to one thread."""
+
+    def __init__(self, store: Store, *, clock: Clock, audit: AuditSink) -> None:
+        self.store = store
+        self.clock = clock
+        self._audit = audit
+
+    def call(self, operation: str, arguments: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        """Run an operation with the members of its input in snake_case; raises KMSError.
+
+        The output is keyed by the API's member names; blobs are bytes-like, dates are seconds.
+        """
+        request = Request(operation, caller, self.store, self.clock)
+        try:
+            self.store.refresh()
+            output = handler_of(operation)(request, **arguments)
+        except AWSError as error:
+            self._record(request, error.code)
+            raise
+        except (RootError, StoreError) as error:
+            self._record(request, "KMSInternalException")
+            raise KMSError("KMSInternalException", "The key store failed.") from error
+        self._record(request, "")
+        return output
+
+    def _record(self, request: Request, error_code: str) -> None:
+        caller = request.caller
+        self._audit.record(
+            {
+                "eventName": request.operation,
+                "eventTime": self.clock.now(),
+                "requestID": caller.request_id,
+                "principal": caller.principal.arn,
+                "accessKeyId": caller.access_key_id,
+                "viaService": caller.via_service,
+                "region": caller.region,
+                "keyArn": request.key_arn,
+                "keyMaterialId": request.material_id,
+                "encryptionContext": request.context,
+                "errorCode": error_code,
+            }
+        )
+
+
+def handler_of(operation: str) -> Handler:
+    """Raises UnsupportedOperationException, or UnknownOperationException outside the model."""
+    handler = HANDLERS.get(operation)
+    if handler is not None:
+        return handler
+    if operation in OPERATIONS:
+        raise KMSError("UnsupportedOperationException", f"{operation} is not supported")
+    raise KMSError("UnknownOperationException")

@@ -1,0 +1,427 @@
+"""The key store: keys, materials, aliases and owned keys in one SQLite database.
+
+Only wrapped material is written. Records are immutable and cached, as are unwrapped materials;
+`refresh` drops the caches, and wipes what is secret in them, when any other process has committed,
+so a key that one worker disables is disabled for the next call in every other. Every mutation is
+one BEGIN IMMEDIATE transaction that is on disk when the method returns. An instance belongs to one
+thread. Source: https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_data_version
+"""
+
+import hmac
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from kms.key import Alias, Key, Material
+from kms.root import DomainRecord, Root, RootError, Sealer
+from kms.store_rows import (
+    ALIAS_COLUMNS,
+    KEY_COLUMNS,
+    MATERIAL_COLUMNS,
+    SCHEMA,
+    alias_from_row,
+    key_from_row,
+    key_to_row,
+    material_from_row,
+)
+
+FILE_NAME = "keys.db"
+SQLITE_VERSION_MIN = (3, 51, 3)
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_MS = 5_000
+CACHE_ENTRIES_MAX = 10_000
+MATERIAL_BYTES = 32
+_IDENTITY = "material-identity"
+
+
+class StoreError(Exception):
+    """The key store cannot be used: wrong SQLite, an unknown schema or an unreadable file."""
+
+
+class Store:
+    """One process's view of the key store in a folder."""
+
+    def __init__(self, connection: apsw.Connection, root: Root) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._root = root
+        self._keys: dict[tuple[str, str, str], Key | None] = {}
+        self._aliases: dict[tuple[str, str, str], Alias | None] = {}
+        self._materials: dict[tuple[str, str, str], Material | None] = {}
+        self._backing: dict[tuple[str, str, str], bytearray] = {}
+        self._owned: dict[str, tuple[str, bytearray]] = {}
+        self._seen_version = self._data_version()
+
+    @classmethod
+    def open(cls, folder: Path, sealer: Sealer) -> "Store":
+        """Open the store of `folder`, making it (and the root's secret) if there is none.
+
+        Raises RootError for a root of trust that is not this store's, StoreError for the rest.
+        """
+        if _version_tuple(apsw.sqlite_lib_version()) < SQLITE_VERSION_MIN:
+            raise StoreError(f"SQLite {apsw.sqlite_lib_version()} is too old")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            connection = apsw.Connection(str(folder / FILE_NAME))
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
+        except apsw.Error as error:
+            raise StoreError(f"cannot open {folder / FILE_NAME}: {error}") from None
+        try:
+            return cls(connection, _prepare(connection, sealer))
+        except apsw.Error as error:
+            connection.close()
+            raise StoreError(f"cannot read {folder / FILE_NAME}: {error}") from None
+        except (RootError, StoreError):
+            connection.close()
+            raise
+
+    def close(self) -> None:
+        self.flush()
+        self._connection.close()
+        self._root.close()
+
+    def fill_random(self, buffer: bytearray) -> None:
+        self._root.fill_random(buffer)
+
+    def refresh(self) -> None:
+        """Notice what other processes committed. Call it once at the start of each call."""
+        version = self._data_version()
+        if version != self._seen_version:
+            self._seen_version = version
+            self.flush()
+
+    def flush(self) -> None:
+        """Forget every cached record and wipe every unwrapped material."""
+        for backing in self._backing.values():
+            backing[:] = bytes(len(backing))
+        for _, backing in self._owned.values():
+            backing[:] = bytes(len(backing))
+        for cache in (self._keys, self._aliases, self._materials, self._backing, self._owned):
+            cache.clear()
+
+    def key(self, account: str, region: str, key_id: str) -> Key | None:
+        name = (account, region, key_id)
+        if name not in self._keys:
+            self._bound(self._keys)
+            self._keys[name] = self._read_key(name)
+        return self._keys[name]
+
+    def alias(self, account: str, region: str, alias: str) -> Alias | None:
+        name = (account, region, alias)
+        if name not in self._aliases:
+            self._bound(self._aliases)
+            row = self._row(
+                f"SELECT {ALIAS_COLUMNS} FROM aliases WHERE account=? AND region=? AND name=?",
+                name,
+            )
+            self._aliases[name] = alias_from_row(row) if row else None
+        return self._aliases[name]
+
+    def material(self, account: str, region: str, material_id: str) -> Material | None:
+        name = (account, region, material_id)
+        if name not in self._materials:
+            self._bound(self._materials)
+            row = self._row(
+                f"SELECT {MATERIAL_COLUMNS} FROM materials"
+                " WHERE account=? AND region=? AND material_id=?",
+                name,
+            )
+            self._materials[name] = material_from_row(row) if row else None
+        return self._materials[name]
+
+    def material_in(self, region: str, material_id: str) -> Material | None:
+        """The material in `region` of whichever account owns it: a ciphertext names no account."""
+        row = self._row(
+            f"SELECT {MATERIAL_COLUMNS} FROM materials WHERE region=? AND material_id=?",
+            (region, material_id),
+        )
+        return material_from_row(row) if row else None
+
+    def backing_key(self, account: str, region: str, material_id: str) -> bytearray:
+        """The unwrapped material. It belongs to the cache: don't keep, change or wipe it.
+
+        Raises RootError if the row was altered, KeyError if there is no such material.
+        """
+        name = (account, region, material_id)
+        backing = self._backing.get(name)
+        if backing is None:
+            material = self.material(account, region, material_id)
+            if material is None:
+                raise KeyError(material_id)
+            self._bound(self._backing)
+            backing = self._root.unwrap("material", material.binding, material.wrapped)
+            self._backing[name] = backing
+        return backing
+
+    def keys(self, account: str, region: str, *, after: str, limit: int) -> list[str]:
+        """Key ids in order, from the one behind `after` on."""
+        rows = self._connection.execute(
+            "SELECT key_id FROM keys WHERE account=? AND region=? AND key_id>?"
+            " ORDER BY key_id LIMIT ?",
+            (account, region, after, limit),
+        )
+        return [row[0] for row in rows]
+
+    def aliases(
+        self, account: str, region: str, *, key_id: str | None, after: str, limit: int
+    ) -> list[Alias]:
+        """Aliases in order, from the one behind `after` on; only those of `key_id` if given."""
+        rows = self._connection.execute(
+            f"SELECT {ALIAS_COLUMNS} FROM aliases WHERE account=? AND region=? AND name>?"
+            " AND (? IS NULL OR key_id=?) ORDER BY name LIMIT ?",
+            (account, region, after, key_id, key_id, limit),
+        )
+        return [alias_from_row(row) for row in rows]
+
+    def overdue(self, now: float, limit: int) -> list[Key]:
+        """Keys whose deletion was due at `now`."""
+        rows = self._connection.execute(
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE deletion_at<=? ORDER BY deletion_at LIMIT ?",
+            (now, limit),
+        )
+        return [key_from_row(row) for row in rows]
+
+    def new_material(
+        self, account: str, region: str, key_id: str, now: float, backing: bytearray | None = None
+    ) -> Material:
+        """Wrapped material for an AES-256 key, not stored yet: `backing`, wiped, or random."""
+        if backing is None:
+            backing = bytearray(MATERIAL_BYTES)
+            self._root.fill_random(backing)
+        material_id = self._identify(key_id, backing)
+        draft = Material(
+            material_id, account, region, key_id, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", b"", now
+        )
+        return _wrapped(self._root, draft, backing)
+
+    def add_key(self, key: Key, material: Material, alias: Alias | None = None) -> bool:
+        """Store a new key. False, and nothing is stored, if the alias was taken meanwhile."""
+        with self._transaction():
+            if alias is not None and not self._insert_alias(alias):
+                return False
+            row = key_to_row(key)
+            marks = ",".join("?" * len(row))
+            self._cursor.execute(f"INSERT INTO keys ({KEY_COLUMNS}) VALUES ({marks})", row)
+            self._cursor.execute(
+                f"INSERT INTO materials ({MATERIAL_COLUMNS}) VALUES (?,?,?,?,?,?,?,?)",
+                (*material.binding, material.wrapped, material.created_at),
+            )
+        return True
+
+    def update_key(self, key: Key, change: Callable[[Key], Key]) -> Key:
+        """Replace the stored record by `change` of it; what `change` raises changes nothing.
+
+        Raises KeyError if the key is gone.
+        """
+        name = (key.account, key.region, key.key_id)
+        with self._transaction():
+            stored = self._read_key(name)
+            if stored is None:
+                raise KeyError(key.key_id)
+            changed = change(stored)
+            assignments = ",".join(f"{column}=?" for column in KEY_COLUMNS.split(","))
+            self._cursor.execute(
+                f"UPDATE keys SET {assignments} WHERE account=? AND region=? AND key_id=?",
+                (*key_to_row(changed), *name),
+            )
+        return changed
+
+    def destroy_key(self, key: Key, now: float) -> None:
+        """Delete a key whose deletion is due, with its materials and aliases, for good."""
+        name = (key.account, key.region, key.key_id)
+        with self._transaction():
+            stored = self._read_key(name)
+            if stored is None or stored.deletion_at is None or stored.deletion_at > now:
+                return
+            for table in ("keys", "materials", "aliases"):
+                self._cursor.execute(
+                    f"DELETE FROM {table} WHERE account=? AND region=? AND key_id=?", name
+                )
+
+    def add_alias(self, alias: Alias, *, per_key_max: int) -> str | None:
+        """Store a new alias. Answers "exists" or "limit" if it was not stored."""
+        with self._transaction():
+            row = self._row(
+                "SELECT count(*) FROM aliases WHERE account=? AND region=? AND key_id=?",
+                (alias.account, alias.region, alias.key_id),
+            )
+            if row is not None and row[0] >= per_key_max:
+                return "limit"
+            return None if self._insert_alias(alias) else "exists"
+
+    def retarget_alias(self, alias: Alias, key_id: str, now: float) -> None:
+        with self._transaction():
+            self._cursor.execute(
+                "UPDATE aliases SET key_id=?, updated_at=? WHERE account=? AND region=? AND name=?",
+                (key_id, now, alias.account, alias.region, alias.name),
+            )
+
+    def delete_alias(self, alias: Alias) -> None:
+        with self._transaction():
+            self._cursor.execute(
+                "DELETE FROM aliases WHERE account=? AND region=? AND name=?",
+                (alias.account, alias.region, alias.name),
+            )
+
+    def clear(self) -> None:
+        """Delete every key with its materials and aliases; services' own keys stay."""
+        with self._transaction():
+            for table in ("keys", "materials", "aliases"):
+                self._cursor.execute(f"DELETE FROM {table}")
+
+    def owned(self, owner: str, now: float) -> tuple[str, bytearray]:
+        """The material id and material of the key that a service owns; made on first use."""
+        found = self._owned.get(owner)
+        if found is None:
+            row = self._row("SELECT material_id, wrapped FROM owned WHERE owner=?", (owner,))
+            if row is None:
+                row = self._make_owned(owner, now)
+            self._bound(self._owned)
+            found = row[0], self._root.unwrap("owned", (owner, row[0]), row[1])
+            self._owned[owner] = found
+        return found
+
+    def seal(self, name: str, secret: bytes | bytearray) -> bytes:
+        return self._root.wrap("secret", (name,), secret)
+
+    def open_sealed(self, name: str, sealed: bytes) -> bytearray:
+        return self._root.unwrap("secret", (name,), sealed)
+
+    def setting(self, name: str) -> bytes | None:
+        row = self._row("SELECT value FROM settings WHERE name=?", (name,))
+        return row[0] if row else None
+
+    def add_setting(self, name: str, value: bytes) -> bytes:
+        """Store a setting unless it exists; answers the stored one."""
+        with self._transaction():
+            self._cursor.execute("INSERT OR IGNORE INTO settings VALUES (?,?)", (name, value))
+            row = self._row("SELECT value FROM settings WHERE name=?", (name,))
+        assert row is not None
+        stored: bytes = row[0]
+        return stored
+
+    def _make_owned(self, owner: str, now: float) -> tuple[Any, ...]:
+        backing = bytearray(MATERIAL_BYTES)
+        self._root.fill_random(backing)
+        material_id = self._identify(f"owned/{owner}", backing)
+        wrapped = self._root.wrap("owned", (owner, material_id), backing)
+        backing[:] = bytes(len(backing))
+        with self._transaction():
+            self._cursor.execute(
+                "INSERT OR IGNORE INTO owned VALUES (?,?,?,?)", (owner, material_id, wrapped, now)
+            )
+            row = self._row("SELECT material_id, wrapped FROM owned WHERE owner=?", (owner,))
+        assert row is not None
+        return row
+
+    def _identify(self, key_id: str, backing: bytearray) -> str:
+        """A material id that does not confirm a guess of the material to those who see it."""
+        sealed = self.setting(_IDENTITY)
+        if sealed is None:
+            sealed = self.add_setting(_IDENTITY, self.seal(_IDENTITY, os.urandom(32)))
+        secret = self.open_sealed(_IDENTITY, sealed)
+        return hmac.digest(secret, key_id.encode() + b"\0" + backing, "sha256").hex()
+
+    def _insert_alias(self, alias: Alias) -> bool:
+        self._cursor.execute(
+            f"INSERT OR IGNORE INTO aliases ({ALIAS_COLUMNS}) VALUES (?,?,?,?,?,?)",
+            (
+                alias.account,
+                alias.region,
+                alias.name,
+                alias.key_id,
+                alias.created_at,
+                alias.updated_at,
+            ),
+        )
+        return self._connection.changes() == 1
+
+    def _read_key(self, name: tuple[str, str, str]) -> Key | None:
+        row = self._row(
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE account=? AND region=? AND key_id=?", name
+        )
+        return key_from_row(row) if row else None
+
+    def _row(self, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
+        return row
+
+    def _data_version(self) -> int:
+        version: int = self._cursor.execute("PRAGMA data_version").get
+        return version
+
+    def _bound(self, cache: dict[Any, Any]) -> None:
+        if len(cache) >= CACHE_ENTRIES_MAX:
+            self.flush()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _immediate(self._connection):
+            yield
+        self.flush()
+
+
+@contextmanager
+def _immediate(connection: apsw.Connection) -> Iterator[None]:
+    """A write transaction; waits up to BUSY_TIMEOUT_MS for other processes' to end."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except apsw.BusyError:
+        raise StoreError("another process kept the key store locked for too long") from None
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if isinstance(error, apsw.Error):
+            raise StoreError(f"the key store could not be written: {error}") from None
+        raise
+
+
+def _prepare(connection: apsw.Connection, sealer: Sealer) -> Root:
+    """Check the schema, making it in an empty database, and open the root of trust."""
+    with _immediate(connection):
+        version = connection.pragma("user_version")
+        if version == 0:
+            connection.execute(SCHEMA)
+            root, record = Root.create(sealer)
+            connection.execute(
+                "INSERT INTO domain_keys VALUES (?,?,?,?)",
+                (record.version, record.sealer, record.sealed, record.check),
+            )
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            return root
+        if version != SCHEMA_VERSION:
+            raise StoreError(f"the key store has schema {version}; this is {SCHEMA_VERSION}")
+        rows = connection.execute(
+            "SELECT version, sealer, sealed, key_check FROM domain_keys ORDER BY version"
+        )
+        records = [DomainRecord(*row) for row in rows]
+        if not records:
+            raise RootError("the key store has lost its domain keys")
+        return Root.open(sealer, records)
+
+
+def _wrapped(root: Root, draft: Material, backing: bytearray) -> Material:
+    wrapped = root.wrap("material", draft.binding, backing)
+    backing[:] = bytes(len(backing))
+    return Material(
+        draft.material_id,
+        draft.account,
+        draft.region,
+        draft.key_id,
+        draft.spec,
+        draft.usage,
+        wrapped,
+        draft.created_at,
+    )
+
+
+def _version_tuple(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))

@@ -1,0 +1,142 @@
+from typing import Any
+
+import pytest
+
+from kms.aws.clock import FixedClock
+from kms.aws.identity import Caller
+from kms.errors import KMSError
+from kms.request import S3_ALIAS
+
+TAG = {"TagKey": "a", "TagValue": "b"}
+
+
+def refused(code: str, message: str, call: Any, *arguments: Any, **named: Any) -> None:
+    with pytest.raises(KMSError) as caught:
+        call(*arguments, **named)
+    assert caught.value.code == code
+    assert message in caught.value.message
+
+
+def test_create_and_describe(client: Any, clock: FixedClock) -> None:
+    created = client("CreateKey", description="d", tags=[TAG])["KeyMetadata"]
+    assert created == client("DescribeKey", key_id=created["KeyId"])["KeyMetadata"]
+    assert created["CreationDate"] == clock.now()
+    assert created["AWSAccountId"] == "111122223333"
+    assert (created["KeyState"], created["Enabled"]) == ("Enabled", True)
+    assert (created["KeySpec"], created["KeyUsage"]) == ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
+    assert created["KeyManager"] == "CUSTOMER"
+    assert len(created["CurrentKeyMaterialId"]) == 64
+    assert "DeletionDate" not in created
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            {"key_spec": "RSA_2048", "key_usage": "SIGN_VERIFY"},
+            "UnsupportedOperationException",
+            "KeySpec RSA_2048",
+        ),
+        ({"key_spec": "HMAC_256"}, "ValidationException", "You must specify a KeyUsage value"),
+        (
+            {"key_usage": "SIGN_VERIFY"},
+            "ValidationException",
+            "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT",
+        ),
+        ({"origin": "EXTERNAL"}, "UnsupportedOperationException", "Origin EXTERNAL"),
+        ({"multi_region": True}, "UnsupportedOperationException", "MultiRegion"),
+        ({"policy": "{"}, "MalformedPolicyDocumentException", "invalid JSON"),
+        ({"policy": "[" * 9_999}, "MalformedPolicyDocumentException", "invalid JSON"),
+        ({"policy": '{"Version":"2012-10-17"}'}, "MalformedPolicyDocumentException", "statement"),
+        ({"policy": "x" * 32_769}, "LimitExceededException", "32768"),
+        ({"tags": [TAG, TAG]}, "TagException", "Duplicate tag keys"),
+        (
+            {"tags": [{"TagKey": str(n), "TagValue": ""} for n in range(51)]},
+            "TagException",
+            "Too many tags",
+        ),
+        (
+            {"tags": [{"TagKey": "AWS:x", "TagValue": ""}]},
+            "TagException",
+            "Tags beginning with aws: are reserved",
+        ),
+    ],
+)
+def test_keys_that_cannot_be_made(
+    client: Any, arguments: dict[str, Any], code: str, message: str
+) -> None:
+    refused(code, message, client, "CreateKey", **arguments)
+    assert client("ListKeys")["Keys"] == []
+
+
+def test_anonymous_creates_nothing(client: Any, anonymous: Caller) -> None:
+    refused("AccessDeniedException", "kms:CreateKey", client.as_(anonymous), "CreateKey")
+
+
+def test_listing_in_pages(client: Any) -> None:
+    arns = {client.key() for _ in range(3)}
+    first = client("ListKeys", limit=2)
+    assert first["Truncated"] is True
+    second = client("ListKeys", limit=2, marker=first["NextMarker"])
+    assert second["Truncated"] is False
+    assert "NextMarker" not in second
+    assert {key["KeyArn"] for key in first["Keys"] + second["Keys"]} == arns
+    refused("InvalidMarkerException", "", client, "ListKeys", marker="made up")
+
+
+def test_enabling_and_disabling(client: Any) -> None:
+    arn = client.key()
+    assert client("DisableKey", key_id=arn) == {}
+    assert client("DescribeKey", key_id=arn)["KeyMetadata"]["KeyState"] == "Disabled"
+    assert client("EnableKey", key_id=arn) == {}
+    assert client("DescribeKey", key_id=arn)["KeyMetadata"]["Enabled"] is True
+
+
+def test_deletion_is_scheduled_and_cancelled(client: Any, clock: FixedClock) -> None:
+    arn = client.key()
+    reply = client("ScheduleKeyDeletion", key_id=arn)
+    assert reply == {
+        "KeyId": arn,
+        "DeletionDate": clock.now() + 30 * 86_400,
+        "KeyState": "PendingDeletion",
+        "PendingWindowInDays": 30,
+    }
+    described = client("DescribeKey", key_id=arn)["KeyMetadata"]
+    assert described["DeletionDate"] == reply["DeletionDate"]
+    pending = f"{arn} is pending deletion."
+    refused("KMSInvalidStateException", pending, client, "EnableKey", key_id=arn)
+    refused("KMSInvalidStateException", pending, client, "ScheduleKeyDeletion", key_id=arn)
+    assert client("CancelKeyDeletion", key_id=arn) == {"KeyId": arn}
+    described = client("DescribeKey", key_id=arn)["KeyMetadata"]
+    assert described["KeyState"] == "Disabled"
+    assert "DeletionDate" not in described
+    refused("KMSInvalidStateException", "not pending", client, "CancelKeyDeletion", key_id=arn)
+
+
+@pytest.mark.parametrize("days", [1, 6, 31, 365])
+def test_windows_outside_the_rule(client: Any, days: int) -> None:
+    arn = client.key()
+    refused(
+        "ValidationException",
+        "between 7 and 30",
+        client,
+        "ScheduleKeyDeletion",
+        key_id=arn,
+        pending_window_in_days=days,
+    )
+
+
+@pytest.mark.parametrize("operation", ["DisableKey", "EnableKey", "ScheduleKeyDeletion"])
+def test_managed_keys_are_not_managed_by_callers(client: Any, operation: str) -> None:
+    arn = client("DescribeKey", key_id=S3_ALIAS)["KeyMetadata"]["Arn"]
+    refused("AccessDeniedException", arn, client, operation, key_id=arn)
+
+
+def test_aliases_do_not_change_states(client: Any) -> None:
+    client("CreateAlias", alias_name="alias/a", target_key_id=client.key())
+    refused("InvalidArnException", "not supported", client, "DisableKey", key_id="alias/a")
+
+
+def test_grant_tokens_are_unknown(client: Any) -> None:
+    arn = client.key()
+    refused("InvalidGrantTokenException", "", client, "DescribeKey", key_id=arn, grant_tokens=["t"])

@@ -1,0 +1,111 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kms.aws.audit import MemorySink
+from kms.aws.clock import FixedClock
+from kms.aws.identity import Caller
+from kms.client import KMS, KMSError, RootError, RootSettings, open_kms
+from kms.request import S3_ALIAS
+
+CONTEXT = {"aws:s3:arn": "arn:aws:s3:::bucket/key"}
+
+
+@pytest.fixture
+def kms(tmp_path: Path, clock: FixedClock, audit: MemorySink) -> Iterator[KMS]:
+    opened = open_kms(tmp_path, clock=clock, root=RootSettings(), audit=audit)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def forwarded(caller: Caller) -> Caller:
+    return caller.forwarded_by("s3.us-east-1.amazonaws.com")
+
+
+def test_data_keys_in_process(kms: KMS, forwarded: Caller, audit: MemorySink) -> None:
+    made = kms.generate_data_key(forwarded, key_id=S3_ALIAS, context=CONTEXT)
+    assert isinstance(made.plaintext, bytearray)
+    assert len(made.plaintext) == 32
+    assert len(made.wrapped) == 184
+    opened = kms.decrypt(forwarded, wrapped=made.wrapped, context=CONTEXT, key_id=made.key_arn)
+    assert isinstance(opened, bytearray)
+    assert opened == made.plaintext
+    assert [event["eventName"] for event in audit.events] == ["GenerateDataKey", "Decrypt"]
+    assert made.plaintext.hex() not in repr(made)
+
+
+def test_in_process_calls_are_authorized(kms: KMS, forwarded: Caller, stranger: Caller) -> None:
+    made = kms.generate_data_key(forwarded, key_id=S3_ALIAS, context=CONTEXT)
+    for caller in (stranger, stranger.forwarded_by("s3.us-east-1.amazonaws.com")):
+        with pytest.raises(KMSError, match="AccessDeniedException"):
+            kms.decrypt(caller, wrapped=made.wrapped, context=CONTEXT)
+    with pytest.raises(KMSError, match="InvalidCiphertextException"):
+        kms.decrypt(forwarded, wrapped=made.wrapped, context={})
+
+
+def test_a_key_disabled_elsewhere_is_disabled_here(
+    kms: KMS, caller: Caller, tmp_path: Path, clock: FixedClock
+) -> None:
+    status, body = kms.handle("TrentService.CreateKey", b"{}", caller)
+    assert status == 200
+    key_id = json.loads(body)["KeyMetadata"]["KeyId"]
+    made = kms.generate_data_key(caller, key_id=key_id, context={})
+    other = open_kms(tmp_path, clock=clock, root=RootSettings())
+    request = json.dumps({"KeyId": key_id}).encode()
+    assert other.handle("TrentService.DisableKey", request, caller) == (200, b"")
+    other.close()
+    with pytest.raises(KMSError, match="is disabled"):
+        kms.decrypt(caller, wrapped=made.wrapped, context={})
+    with pytest.raises(KMSError, match="is disabled"):
+        kms.generate_data_key(caller, key_id=key_id, context={})
+
+
+def test_owned_keys_are_out_of_the_apis_reach(kms: KMS, forwarded: Caller) -> None:
+    made = kms.generate_owned_data_key(owner="s3", context=CONTEXT)
+    opened = kms.open_owned_data_key(owner="s3", wrapped=made.wrapped, context=CONTEXT)
+    assert opened == made.plaintext
+    assert made.key_arn == ""
+    with pytest.raises(KMSError, match="AccessDeniedException"):
+        kms.decrypt(forwarded, wrapped=made.wrapped, context=CONTEXT)
+    for owner, context in (("other", CONTEXT), ("s3", {})):
+        with pytest.raises(KMSError, match="InvalidCiphertextException"):
+            kms.open_owned_data_key(owner=owner, wrapped=made.wrapped, context=context)
+
+
+def test_secrets(kms: KMS) -> None:
+    sealed = kms.seal_secret("a", b"secret")
+    assert kms.open_secret("a", sealed) == b"secret"
+    with pytest.raises(RootError):
+        kms.open_secret("b", sealed)
+    assert kms.remember("a", sealed) == kms.remember("a", b"later") == sealed
+    assert kms.recall("a") == sealed
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "code"),
+    [
+        ("TrentService.Sign", b"{}", "UnsupportedOperationException"),
+        ("TrentService.Nothing", b"{}", "UnknownOperationException"),
+        ("DescribeKey", b"{}", "UnknownOperationException"),
+        ("", b"{}", "UnknownOperationException"),
+        ("TrentService.DescribeKey", b"{", "SerializationException"),
+        ("TrentService.DescribeKey", b"{}", "ValidationException"),
+        ("TrentService.DescribeKey", b'{"KeyId":"x"}', "NotFoundException"),
+    ],
+)
+def test_the_json_door(kms: KMS, caller: Caller, target: str, body: bytes, code: str) -> None:
+    status, reply = kms.handle(target, body, caller)
+    assert status == 400
+    assert json.loads(reply)["__type"] == code
+
+
+def test_sweep(kms: KMS, caller: Caller, clock: FixedClock) -> None:
+    _, body = kms.handle("TrentService.CreateKey", b"{}", caller)
+    request = {"KeyId": json.loads(body)["KeyMetadata"]["KeyId"]}
+    kms.handle("TrentService.ScheduleKeyDeletion", json.dumps(request).encode(), caller)
+    assert kms.sweep() == 0
+    clock.advance(30 * 86_400)
+    assert kms.sweep() == 1

@@ -1,0 +1,225 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import apsw
+import pytest
+
+from kms import store as store_module
+from kms.key import Alias, Key, KeyState
+from kms.root import KeyFile, RootError
+from kms.store import Store, StoreError
+
+ACCOUNT, REGION = "111122223333", "us-east-1"
+KEY_ID = "00000000-0000-4000-8000-000000000000"
+
+
+def opened(folder: Path) -> Store:
+    return Store.open(folder, KeyFile(folder / "root.key"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = opened(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(store: Store, tmp_path: Path) -> Iterator[Store]:
+    made = opened(tmp_path)
+    yield made
+    made.close()
+
+
+def add(store: Store, key_id: str = KEY_ID, alias: str | None = None) -> Key:
+    material = store.new_material(ACCOUNT, REGION, key_id, 1.0)
+    key = Key(ACCOUNT, REGION, key_id, 1.0, material.material_id, "{}")
+    name = Alias(ACCOUNT, REGION, alias, key_id, 1.0, 1.0) if alias else None
+    assert store.add_key(key, material, name)
+    return key
+
+
+def test_keys_come_back(store: Store) -> None:
+    key = add(store)
+    assert store.key(ACCOUNT, REGION, KEY_ID) == key
+    assert store.key("444455556666", REGION, KEY_ID) is None
+    assert store.key(ACCOUNT, "eu-west-1", KEY_ID) is None
+    assert store.keys(ACCOUNT, REGION, after="", limit=9) == [KEY_ID]
+    assert store.keys(ACCOUNT, REGION, after=KEY_ID, limit=9) == []
+    assert len(key.material_id) == 64
+
+
+def test_only_wrapped_material_is_on_disk(store: Store, tmp_path: Path) -> None:
+    key = add(store)
+    backing = bytes(store.backing_key(ACCOUNT, REGION, key.material_id))
+    assert len(backing) == 32
+    for path in tmp_path.iterdir():
+        assert backing not in path.read_bytes()
+
+
+def test_two_stores_see_each_other(store: Store, other: Store) -> None:
+    key = add(store)
+    other.refresh()
+    assert other.key(ACCOUNT, REGION, KEY_ID) == key
+    store.update_key(key, lambda stored: replace(stored, state=KeyState.DISABLED))
+    other.refresh()
+    seen = other.key(ACCOUNT, REGION, KEY_ID)
+    assert seen is not None
+    assert seen.state is KeyState.DISABLED
+
+
+def test_unwrapped_material_is_wiped_when_another_process_commits(
+    store: Store, other: Store
+) -> None:
+    key = add(store)
+    other.refresh()
+    backing = other.backing_key(ACCOUNT, REGION, key.material_id)
+    assert any(backing)
+    store.update_key(key, lambda stored: replace(stored, description="x"))
+    other.refresh()
+    assert not any(backing)
+
+
+def test_a_change_that_raises_changes_nothing(store: Store) -> None:
+    key = add(store)
+
+    def refuse(stored: Key) -> Key:
+        raise ValueError(stored.key_id)
+
+    with pytest.raises(ValueError, match=KEY_ID):
+        store.update_key(key, refuse)
+    assert store.key(ACCOUNT, REGION, KEY_ID) == key
+    with pytest.raises(KeyError):
+        store.update_key(replace(key, key_id="absent"), lambda stored: stored)
+
+
+def test_destroying_takes_material_and_aliases_along(store: Store) -> None:
+    key = add(store, alias="alias/a")
+    store.destroy_key(key, 100.0)
+    assert store.key(ACCOUNT, REGION, KEY_ID) is not None
+    due = store.update_key(key, lambda stored: replace(stored, deletion_at=50.0))
+    assert store.overdue(49.0, 10) == []
+    assert store.overdue(50.0, 10) == [due]
+    store.destroy_key(due, 50.0)
+    assert store.key(ACCOUNT, REGION, KEY_ID) is None
+    assert store.alias(ACCOUNT, REGION, "alias/a") is None
+    assert store.material_in(REGION, key.material_id) is None
+    with pytest.raises(KeyError):
+        store.backing_key(ACCOUNT, REGION, key.material_id)
+
+
+def test_aliases(store: Store) -> None:
+    add(store, alias="alias/a")
+    second = Alias(ACCOUNT, REGION, "alias/b", KEY_ID, 1.0, 1.0)
+    assert store.add_alias(second, per_key_max=1) == "limit"
+    assert store.add_alias(second, per_key_max=2) is None
+    assert store.add_alias(second, per_key_max=9) == "exists"
+    found = store.aliases(ACCOUNT, REGION, key_id=None, after="", limit=9)
+    assert [alias.name for alias in found] == ["alias/a", "alias/b"]
+    assert store.aliases(ACCOUNT, REGION, key_id="other", after="", limit=9) == []
+    store.retarget_alias(second, "other", 5.0)
+    assert store.alias(ACCOUNT, REGION, "alias/b") == replace(
+        second, key_id="other", updated_at=5.0
+    )
+    store.delete_alias(second)
+    assert store.alias(ACCOUNT, REGION, "alias/b") is None
+
+
+def test_a_taken_alias_stores_no_key(store: Store) -> None:
+    add(store, alias="alias/a")
+    material = store.new_material(ACCOUNT, REGION, "second", 1.0)
+    key = Key(ACCOUNT, REGION, "second", 1.0, material.material_id, "{}")
+    assert not store.add_key(key, material, Alias(ACCOUNT, REGION, "alias/a", "second", 1.0, 1.0))
+    assert store.key(ACCOUNT, REGION, "second") is None
+
+
+def test_owned_keys_and_secrets(store: Store, other: Store) -> None:
+    material_id, backing = store.owned("s3", 1.0)
+    assert other.owned("s3", 2.0) == (material_id, backing)
+    assert store.owned("else", 1.0)[0] != material_id
+    sealed = store.seal("root", b"secret")
+    assert other.open_sealed("root", sealed) == b"secret"
+    with pytest.raises(RootError):
+        other.open_sealed("other name", sealed)
+    assert store.add_setting("a", b"1") == b"1"
+    assert other.add_setting("a", b"2") == b"1"
+    assert store.setting("b") is None
+
+
+def test_rows_cannot_be_exchanged(store: Store, tmp_path: Path) -> None:
+    first, second = add(store), add(store, "11111111-0000-4000-8000-000000000000")
+    raw = apsw.Connection(str(tmp_path / "keys.db"))
+    raw.execute(
+        "UPDATE materials SET wrapped=(SELECT wrapped FROM materials WHERE material_id=?)"
+        " WHERE material_id=?",
+        (first.material_id, second.material_id),
+    )
+    raw.close()
+    store.refresh()
+    with pytest.raises(RootError, match="altered or moved"):
+        store.backing_key(ACCOUNT, REGION, second.material_id)
+
+
+def test_wrong_or_missing_root_overwrites_nothing(store: Store, tmp_path: Path) -> None:
+    add(store)
+    store.close()
+    before = (tmp_path / "keys.db").read_bytes()
+    key_file = tmp_path / "root.key"
+    good = key_file.read_bytes()
+    key_file.unlink()
+    with pytest.raises(RootError, match="cannot open"):
+        opened(tmp_path)
+    assert not key_file.exists()
+    key_file.write_bytes(b"kms-root-key-v1 " + b"11" * 32 + b"\n")
+    key_file.chmod(0o600)
+    with pytest.raises(RootError, match="is not the one"):
+        opened(tmp_path)
+    assert (tmp_path / "keys.db").read_bytes() == before
+    key_file.write_bytes(good)
+    opened(tmp_path).close()
+
+
+def test_lost_domain_keys_and_unknown_schemas(store: Store, tmp_path: Path) -> None:
+    raw = apsw.Connection(str(tmp_path / "keys.db"))
+    raw.execute("DELETE FROM domain_keys")
+    with pytest.raises(RootError, match="lost its domain keys"):
+        opened(tmp_path)
+    raw.execute("PRAGMA user_version=99")
+    raw.close()
+    with pytest.raises(StoreError, match="schema 99"):
+        opened(tmp_path)
+
+
+def test_what_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "keys.db").write_bytes(b"something else entirely" * 100)
+    with pytest.raises(StoreError, match=r"keys\.db"):
+        opened(tmp_path)
+
+
+def test_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.2")
+    with pytest.raises(StoreError, match=r"3\.51\.2"):
+        opened(tmp_path)
+
+
+def test_caches_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "CACHE_ENTRIES_MAX", 2)
+    for number in range(5):
+        assert store.key(ACCOUNT, REGION, str(number)) is None
+        assert len(store._keys) <= 2
+
+
+def test_a_failed_write_leaves_the_store_usable(store: Store, other: Store, tmp_path: Path) -> None:
+    key = add(store)
+    with pytest.raises(StoreError, match="could not be written"):
+        add(store)
+    assert store.key(ACCOUNT, REGION, KEY_ID) == key
+    raw = apsw.Connection(str(tmp_path / "keys.db"))
+    raw.execute("BEGIN IMMEDIATE")
+    other._connection.set_busy_timeout(0)
+    with pytest.raises(StoreError, match="locked for too long"):
+        other.update_key(key, lambda stored: stored)
+    raw.execute("ROLLBACK")
+    raw.close()
+    assert other.update_key(key, lambda stored: stored) == key

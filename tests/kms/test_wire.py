@@ -1,0 +1,200 @@
+import json
+from typing import Any
+
+import botocore
+import pytest
+from botocore.serialize import create_serializer
+from botocore.session import get_session
+
+from kms import wire
+from kms.aws import model
+from kms.aws.errors import AWSError
+from kms.errors import KMSError
+from kms.operations import HANDLERS
+from kms.wire import BINDERS, compile_input, render, render_error, snake_case
+
+
+def bind(operation: str, **document: Any) -> dict[str, Any]:
+    return BINDERS[operation](json.dumps(document).encode())
+
+
+def test_names_are_botocores() -> None:
+    service = model.load("kms")
+    for shape in service.shapes.values():
+        for member in shape.members:
+            assert snake_case(member) == botocore.xform_name(member)
+
+
+def test_values() -> None:
+    assert bind(
+        "Encrypt",
+        KeyId="k",
+        Plaintext="aGk=",
+        EncryptionContext={"a": "b"},
+        DryRun=True,
+        GrantTokens=[],
+        Unknown=1,
+        EncryptionAlgorithm=None,
+    ) == {
+        "key_id": "k",
+        "plaintext": b"hi",
+        "encryption_context": {"a": "b"},
+        "dry_run": True,
+        "grant_tokens": [],
+    }
+    assert BINDERS["ListKeys"](b"") == {}
+
+
+@pytest.mark.parametrize("operation", HANDLERS)
+def test_every_handlers_input_from_botocores_serializer(operation: str) -> None:
+    """Every supported member, filled, as botocore sends it."""
+    description = get_session().get_service_model("kms").operation_model(operation)
+    samples: dict[str, Any] = {"string": "alias/a", "integer": 7, "boolean": False, "blob": b"b"}
+    arguments: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
+    taken = HANDLERS[operation].__annotations__
+    shape = description.input_shape
+    for member, inner in shape.members.items():
+        if snake_case(member) not in taken:
+            continue
+        value = inner.enum[0] if getattr(inner, "enum", None) else samples.get(inner.type_name)
+        if member == "PolicyName":
+            value = "default"
+        if inner.type_name == "map":
+            value = {"a": "b"}
+        if inner.type_name == "list":
+            value = ["t"] if member == "GrantTokens" else [{"TagKey": "k", "TagValue": "v"}]
+        arguments[member] = expected[snake_case(member)] = value
+    request = create_serializer("json").serialize_to_request(arguments, description)
+    assert BINDERS[operation](request["body"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("operation", "document", "text"),
+    [
+        (
+            "ScheduleKeyDeletion",
+            {"KeyId": "k", "PendingWindowInDays": 366},
+            "1 validation error detected: Value '366' at 'pendingWindowInDays' failed to satisfy "
+            "constraint: Member must have value less than or equal to 365",
+        ),
+        (
+            "ListKeys",
+            {"Limit": 0},
+            "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: "
+            "Member must have value greater than or equal to 1",
+        ),
+        (
+            "DescribeKey",
+            {},
+            "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: "
+            "Member must not be null",
+        ),
+        (
+            "DescribeKey",
+            {"KeyId": ""},
+            "1 validation error detected: Value '' at 'keyId' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 1",
+        ),
+        (
+            "GenerateDataKey",
+            {"KeyId": "k", "KeySpec": "AES_1"},
+            "1 validation error detected: Value 'AES_1' at 'keySpec' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [AES_256, AES_128]",
+        ),
+        (
+            "DeleteAlias",
+            {"AliasName": "alias/a b"},
+            "1 validation error detected: Value 'alias/a b' at 'aliasName' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$",
+        ),
+        (
+            "Encrypt",
+            {"KeyId": "k", "Plaintext": "QUFB" * 1400},
+            "1 validation error detected: Value 'java.nio.HeapByteBuffer[pos=0 lim=4200 cap=4200]' "
+            "at 'plaintext' failed to satisfy constraint: Member must have length less than or "
+            "equal to 4096",
+        ),
+        (
+            "CreateKey",
+            {"Tags": [{"TagKey": "", "TagValue": "v"}, {"TagKey": "k"}]},
+            "2 validation errors detected: Value '' at 'tags.1.member.tagKey' failed to satisfy "
+            "constraint: Member must have length greater than or equal to 1; Value null at "
+            "'tags.2.member.tagValue' failed to satisfy constraint: Member must not be null",
+        ),
+    ],
+)
+def test_validation_texts(operation: str, document: dict[str, Any], text: str) -> None:
+    with pytest.raises(KMSError) as caught:
+        bind(operation, **document)
+    assert (caught.value.code, caught.value.message) == ("ValidationException", text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"KeyId":1}',
+        b'{"KeyId":"k","Plaintext":"?"}',
+        b'{"KeyId":"k","Plaintext":[]}',
+        b'{"KeyId":"k","Plaintext":"QQ==","EncryptionContext":[]}',
+        b'{"KeyId":"k","Plaintext":"QQ==","EncryptionContext":{"a":1}}',
+        b'{"KeyId":"k","Plaintext":"QQ==","GrantTokens":"t"}',
+        b'{"KeyId":"k","Plaintext":"QQ==","DryRun":"yes"}',
+        b'{"KeyId":"k","Plaintext":"QQ==","GrantTokens":[' + b'"t",' * 1001 + b'"t"]}',
+        b" " * (wire.BODY_BYTES_MAX + 1),
+    ],
+)
+def test_what_is_no_request(body: bytes) -> None:
+    with pytest.raises(KMSError, match="SerializationException"):
+        BINDERS["Encrypt"](body)
+
+
+def test_integers_are_not_booleans_and_contexts_are_bounded() -> None:
+    with pytest.raises(KMSError, match="SerializationException"):
+        bind("ListKeys", Limit=True)
+    with pytest.raises(KMSError, match="SerializationException"):
+        bind(
+            "Encrypt",
+            KeyId="k",
+            Plaintext="QQ==",
+            EncryptionContext={str(number): "" for number in range(1_001)},
+        )
+
+
+def test_members_that_nobody_takes_are_refused_by_name() -> None:
+    with pytest.raises(KMSError, match="GenerateRandom does not support Recipient") as caught:
+        bind("GenerateRandom", NumberOfBytes=1, Recipient={})
+    assert caught.value.code == "UnsupportedOperationException"
+
+
+def test_signatures_must_be_the_models() -> None:
+    def misspelt(request: object, *, key_id: str, limt: int) -> dict[str, Any]:
+        return {"request": request, "key_id": key_id, "limt": limt}
+
+    def incomplete(request: object) -> dict[str, Any]:
+        return {"request": request}
+
+    for handler in (misspelt, incomplete):
+        with pytest.raises(TypeError, match="DescribeKey"):
+            compile_input("DescribeKey", handler)
+
+
+def test_outputs() -> None:
+    assert render({}) == b""
+    assert (
+        render({"A": b"hi", "B": bytearray(b"hi"), "C": 1.5}) == b'{"A":"aGk=","B":"aGk=","C":1.5}'
+    )
+    with pytest.raises(TypeError):
+        render({"A": object()})
+
+
+def test_errors() -> None:
+    assert render_error(KMSError("InvalidCiphertextException")) == (
+        b'{"__type":"InvalidCiphertextException"}'
+    )
+    assert json.loads(render_error(KMSError("NotFoundException", "m")))["message"] == "m"
+    assert json.loads(render_error(AWSError("AccessDeniedException", "m")))["Message"] == "m"
