@@ -1,6 +1,6 @@
 """The rows of the store as values, and the errors that storing them can end in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,8 +34,20 @@ class UploadMissingError(StoreError):
     """The multipart upload does not exist (any more)."""
 
 
+class UploadChangedError(StoreError):
+    """A part that a completion names was replaced or never uploaded."""
+
+
 class BlobMissingError(StoreError):
     """A blob's bytes are gone: its row was replaced meanwhile, or the disk lost them."""
+
+
+class BlobDamagedError(StoreError):
+    """A blob is shorter or longer than its row says, or the disk cannot read it."""
+
+
+class BusyError(StoreError):
+    """The queue of transactions is full; the caller may try again later."""
 
 
 class NoSpaceError(StoreError):
@@ -117,6 +129,7 @@ class Part:
     modified_ms: int
     blob: BlobRef
     sealed: bytes
+    inline: bytes | None = None  # the sealed bytes of an inline blob; readers use open_blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +139,48 @@ class Page:
     objects: tuple[StoredObject, ...]
     common_prefixes: tuple[bytes, ...]
     next_after: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """One page of versions and delete markers, each key's newest first.
+
+    `latest` says, row by row, whether it is the newest version of its key. The following page
+    starts after (`next_key`, `next_version`); `next_key` is None at the end, and `next_version`
+    is empty when the page ended with a common prefix.
+    """
+
+    versions: tuple[StoredObject, ...]
+    latest: tuple[bool, ...]
+    common_prefixes: tuple[bytes, ...]
+    next_key: bytes | None
+    next_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """One page of uploads in progress, by key and upload id.
+
+    The following page starts after (`next_key`, `next_upload`); `next_key` is None at the end,
+    and `next_upload` is empty when the page ended with a common prefix.
+    """
+
+    uploads: tuple[Upload, ...]
+    common_prefixes: tuple[bytes, ...]
+    next_key: bytes | None
+    next_upload: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedUpload:
+    """What an upload became, kept for a while so that a repeated completion succeeds."""
+
+    upload_id: str
+    bucket_id: bytes
+    key: bytes
+    version_id: str
+    etag: str
+
+
+Check = Callable[[StoredObject | None], None]
+"""Judges the row that a write would replace or remove; raises to refuse the write."""

@@ -1,0 +1,90 @@
+import asyncio
+import fcntl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from objstore.storage import commits
+from objstore.storage.commits import Committer, locked
+from objstore.storage.index import select
+from objstore.storage.records import BusyError
+
+
+@pytest.fixture
+def committer(tmp_path: Path) -> Iterator[Committer]:
+    committer = Committer(tmp_path)
+    yield committer
+    committer.close()
+
+
+def insert(name: str) -> commits.Transaction[None]:
+    def transaction(connection: apsw.Connection) -> None:
+        connection.execute("INSERT INTO meta VALUES (?, 1)", (name,))
+        if name.startswith("bad"):
+            raise ValueError(name)
+
+    return transaction
+
+
+def names(connection: apsw.Connection) -> list[str]:
+    rows = select(connection, "SELECT name FROM meta WHERE name <> 'format' ORDER BY name")
+    return [row[0] for row in rows]
+
+
+async def test_a_refused_transaction_leaves_the_others_alone(committer: Committer) -> None:
+    jobs = [committer.commit(insert(name)) for name in ("a", "bad", "b")]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), ValueError, type(None)]
+    assert await committer.commit(names) == ["a", "b"]
+
+
+async def test_many_share_one_lock_and_a_cancelled_caller_hurts_nobody(
+    committer: Committer, tmp_path: Path
+) -> None:
+    with locked(tmp_path / "commit.lock", fcntl.LOCK_EX):
+        lost = asyncio.ensure_future(committer.commit(insert("lost")))
+        kept = asyncio.ensure_future(committer.commit(insert("kept")))
+        await asyncio.sleep(0)
+        lost.cancel()
+    await kept
+    assert committer.submit(names).result() == ["kept", "lost"]
+
+
+def test_the_queue_is_bounded(
+    committer: Committer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "QUEUED_MAX", 1)
+    begun, release = threading.Event(), threading.Event()
+
+    def wait(connection: apsw.Connection) -> None:
+        begun.set()
+        release.wait()
+
+    running = committer.submit(wait)
+    begun.wait()
+    waiting = committer.submit(names)
+    with pytest.raises(BusyError):
+        committer.submit(names)
+    release.set()
+    running.result()
+    assert waiting.result() == []
+
+
+def test_a_failed_commit_fails_all_of_its_batch(committer: Committer) -> None:
+    def break_off(connection: apsw.Connection) -> None:
+        connection.execute("ROLLBACK")
+
+    with pytest.raises(apsw.Error):
+        committer.submit(break_off).result()
+    committer.submit(insert("a")).result()
+    assert committer.submit(names).result() == ["a"]
+
+
+def test_a_lock_is_exclusive(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", fcntl.LOCK_EX) as first:
+        assert first
+        with locked(tmp_path / "lock", fcntl.LOCK_EX | fcntl.LOCK_NB) as second:
+            assert not second

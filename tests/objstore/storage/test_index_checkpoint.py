@@ -1,0 +1,27 @@
+import fcntl
+from pathlib import Path
+
+from objstore.storage.commits import COMMIT_LOCK, locked
+from objstore.storage.index import connect, prepare
+from objstore.storage.index_checkpoint import Checkpointer, checkpoint
+
+
+def test_a_large_log_is_emptied_unless_somebody_commits(tmp_path: Path) -> None:
+    connection = connect(tmp_path)
+    prepare(connection)
+    log = tmp_path / "index.db-wal"
+    assert log.stat().st_size > 0
+    checkpoint(connection, tmp_path)
+    assert log.stat().st_size > 0
+    with locked(tmp_path / COMMIT_LOCK, fcntl.LOCK_EX):
+        checkpoint(connection, tmp_path, log_bytes_max=0)
+    assert log.stat().st_size > 0
+    checkpoint(connection, tmp_path, log_bytes_max=0)
+    assert log.stat().st_size == 0
+    connection.close()
+
+
+def test_it_stops_when_told(tmp_path: Path) -> None:
+    first, second = Checkpointer(tmp_path), Checkpointer(tmp_path)
+    first.close()
+    second.close()
