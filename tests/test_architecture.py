@@ -36,10 +36,12 @@ ALLOWED = {
         "objstore.call",
         "objstore.checksum",
         "objstore.payload",
+        "objstore.names",
         "objstore.errors",
         "kms.aws",
     ),
     "objstore.operations": (
+        "objstore.operations",
         "objstore.transfer",
         "objstore.crypt",
         "objstore.storage",

@@ -13,6 +13,7 @@ from typing import Any
 
 from kms.aws import arn
 from kms.aws.identity import Credential, Principal, PrincipalKind
+from objstore.names import owner_id
 
 ENTRIES_MAX = 10_000
 
@@ -87,8 +88,7 @@ class Directory:
 
 
 def unnamed_account(account: str) -> Account:
-    digest = hashlib.sha256(b"objstore canonical id " + account.encode()).hexdigest()
-    return Account(account, digest, account)
+    return Account(account, owner_id(account), account)
 
 
 def root_principal(account: str) -> Principal:

@@ -1,0 +1,135 @@
+"""The command line: `objstore serve`, `env`, `inspect` and `check`.
+
+Every flag of `serve` is also an environment variable, `OBJSTORE_` and the flag's name.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from objstore import compose, log
+from objstore.account.directory import SeedError
+from objstore.compose import StartError
+from objstore.settings import DEFAULT_ACCOUNT, DEFAULT_REGION, Settings
+
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    show_default=True,
+    envvar="OBJSTORE_DATA",
+    help="The folder that holds everything.",
+)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def variable(name: str) -> str:
+    return f"OBJSTORE_{name.upper().replace('-', '_')}"
+
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def flag(name: str, **attributes: Any) -> Decorator:
+    """A flag of `serve`, also set by its environment variable."""
+    return click.option(
+        f"--{name}", envvar=variable(name), show_envvar=True, show_default=True, **attributes
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="objstore")
+def main() -> None:
+    """An S3-compatible object store with real SSE-KMS."""
+
+
+@main.command()
+@DATA
+@flag("host", default="127.0.0.1", help="The address to listen on.")
+@flag("port", type=click.IntRange(0, 65535), default=9000, help="The port; 0 picks a free one.")
+@flag("workers", type=click.IntRange(1, 64), default=1, help="Worker processes.")
+@flag("region", default=DEFAULT_REGION, help="The region of buckets and keys by default.")
+@flag("account", default=DEFAULT_ACCOUNT, help="The account of the root access key.")
+@flag("dev", is_flag=True, help="Root key test/test, traces and reset; loopback only.")
+@flag("seed", type=FILE, help="Accounts, users, keys and buckets to start with (TOML).")
+@flag(
+    "auth",
+    type=click.Choice(["strict", "permissive"]),
+    default="strict",
+    help="permissive accepts any access key as the account's root, for offline tests.",
+)
+@flag("tls-cert", type=FILE, help="PEM certificate chain; with --tls-key serves https.")
+@flag("tls-key", type=FILE, help="PEM private key of --tls-cert.")
+@flag(
+    "domain",
+    multiple=True,
+    default=("localhost",),
+    help="Suffix under which bucket.SUFFIX addresses a bucket; repeatable.",
+)
+@flag("log-level", type=click.Choice(log.LEVELS), default="info", help="The least level logged.")
+def serve(domain: tuple[str, ...], **options: Any) -> None:
+    """Serve S3, KMS and STS on one port until stopped."""
+    settings = Settings(domains=domain, **options)
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    try:
+        compose.serve(settings, announce=click.echo)
+    except (StartError, SeedError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@DATA
+@click.option("--endpoint", default="http://127.0.0.1:9000", show_default=True)
+@click.option("--region", default=DEFAULT_REGION, show_default=True)
+@click.option("--account", default=DEFAULT_ACCOUNT, show_default=True)
+@click.option("--dev", is_flag=True, help="The credentials of a --dev server.")
+def env(data: Path, endpoint: str, region: str, account: str, dev: bool) -> None:
+    """Print the export block that points AWS clients here."""
+    settings = Settings(data, region=region, account=account, dev=dev)
+    try:
+        click.echo(compose.export_block(settings, endpoint))
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@DATA
+@click.argument("target")
+@click.option("--account", default=DEFAULT_ACCOUNT, show_default=True)
+def inspect(data: Path, target: str, account: str) -> None:
+    """Show what lies on disk for s3://BUCKET/KEY, and whether all of it verifies."""
+    scheme, _, rest = target.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket or not key:
+        raise click.UsageError("the target has the form s3://BUCKET/KEY")
+    try:
+        text, verified = asyncio.run(
+            compose.inspect(Settings(data, account=account), bucket=bucket, key=key)
+        )
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(text)
+    sys.exit(0 if verified else 1)
+
+
+@main.command()
+@DATA
+def check(data: Path) -> None:
+    """Verify the whole store without any key: sizes, checksums, rows and files."""
+    findings = 0
+    try:
+        for finding in compose.check(data):
+            findings += not finding.startswith("checked")
+            click.echo(finding)
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+    sys.exit(1 if findings else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Who sent this S3 request, and how its body is protected: one decision for every route.
+
+Each route and payload mode goes through `Authenticator.authenticate`; nothing else reads
+`Authorization`, `X-Amz-*` credentials or `x-amz-content-sha256`. The flow is `kms.aws`'s; here are
+S3's payload modes and S3's words. Bodies are checked by `objstore.payload`.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from kms.aws import sigv4
+from kms.aws.authentication import (
+    SKEW_SECONDS_MAX,
+    Claim,
+    Evidence,
+    Request,
+    permissive_credential,
+    read_claim,
+    verify,
+)
+from kms.aws.clock import Clock, utc
+from kms.aws.errors import AWSError
+from kms.aws.identity import ANONYMOUS, Credential, Credentials, Principal
+from kms.aws.sigv4 import SigningContext
+from objstore.errors import S3Error
+
+SERVICE = "s3"
+SHA256_HEX_LENGTH = 64
+HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+class PayloadMode(Enum):
+    """How a body is protected; values as in `x-amz-content-sha256`, SIGNED being a digest."""
+
+    SIGNED = "SHA256"
+    UNSIGNED = "UNSIGNED-PAYLOAD"
+    CHUNKS_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    CHUNKS_SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+    CHUNKS_UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+
+_STREAMING = {mode.value: mode for mode in PayloadMode if mode is not PayloadMode.SIGNED}
+_SIGNED_CHUNKS = (PayloadMode.CHUNKS_SIGNED, PayloadMode.CHUNKS_SIGNED_TRAILER)
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The sender of a request, and what its body must still prove.
+
+    `credential` is None for an anonymous request. `body_sha256` (hex) is there in mode SIGNED,
+    and None if an anonymous request states no digest. `signing` is what chunk signatures follow
+    from; None where they are not checked (anonymous, permissive).
+    """
+
+    credential: Credential | None
+    region: str
+    mode: PayloadMode
+    body_sha256: str | None
+    signing: SigningContext | None
+    presigned: bool = False
+
+    @property
+    def principal(self) -> Principal:
+        return ANONYMOUS if self.credential is None else self.credential.principal
+
+    @property
+    def access_key_id(self) -> str:
+        return "" if self.credential is None else self.credential.access_key_id
+
+
+class Authenticator:
+    """Authenticates S3 requests by `credentials` and wall time.
+
+    `permissive` is the principal for which any unknown access key speaks, with any signature (for
+    tests without secrets); None, the default, is strict. `region` is that of anonymous requests.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        region: str,
+        permissive: Principal | None = None,
+    ) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._region = region
+        self._permissive = permissive
+
+    def authenticate(self, request: Request) -> Authenticated:
+        """Decide who sent `request`. Raises S3Error if its credential proves nothing."""
+        authorization = request.headers.get("authorization", "")
+        if authorization.startswith("AWS ") or "AWSAccessKeyId=" in request.query:
+            raise S3Error(
+                "InvalidRequest",
+                "The authorization mechanism you have provided is not supported. "
+                "Please use AWS4-HMAC-SHA256.",
+            )
+        claim = read_claim(request, REFUSALS)
+        if claim is None:
+            return self._anonymous(request)
+        payload_hash = _payload_hash(request, claim)
+        mode, body_sha256 = payload_mode(payload_hash)
+        presigned = claim.expires_seconds is not None
+        region = claim.authorization.scope.region
+        if self._permissive is not None:
+            credential = permissive_credential(claim, self._credentials, self._permissive)
+            return Authenticated(credential, region, mode, body_sha256, None, presigned)
+        verified = verify(
+            request,
+            claim,
+            payload_hash=payload_hash,
+            service=SERVICE,
+            credentials=self._credentials,
+            now=self._clock.now(),
+            refusals=REFUSALS,
+        )
+        return Authenticated(
+            verified.credential, region, mode, body_sha256, verified.signing, presigned
+        )
+
+    def _anonymous(self, request: Request) -> Authenticated:
+        text = request.headers.get("x-amz-content-sha256")
+        if text is None:
+            return Authenticated(None, self._region, PayloadMode.UNSIGNED, None, None)
+        mode, body_sha256 = payload_mode(text)
+        if mode in _SIGNED_CHUNKS:
+            raise S3Error("InvalidRequest", "An anonymous request cannot have signed chunks.")
+        return Authenticated(None, self._region, mode, body_sha256, None)
+
+
+def _payload_hash(request: Request, claim: Claim) -> str:
+    """The last line of the canonical request. Presigned requests may leave it out."""
+    text = request.headers.get("x-amz-content-sha256")
+    if text is not None:
+        return text
+    if claim.expires_seconds is None:
+        raise S3Error(
+            "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"
+        )
+    stated = dict(sigv4.query_parameters(request.query)).get("X-Amz-Content-Sha256")
+    return sigv4.UNSIGNED_PAYLOAD if stated is None else stated
+
+
+def payload_mode(text: str) -> tuple[PayloadMode, str | None]:
+    """The mode that `x-amz-content-sha256` names, and the digest if it is one.
+
+    The modes are a closed set: S3Error for anything else, so none can slip past verification.
+    """
+    mode = _STREAMING.get(text)
+    if mode is not None:
+        return mode, None
+    digest = text.lower()
+    if len(digest) == SHA256_HEX_LENGTH and HEX_DIGITS.issuperset(digest):
+        return PayloadMode.SIGNED, digest
+    raise S3Error(
+        "InvalidArgument",
+        "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER "
+        "or a valid sha256 value.",
+        ArgumentName="x-amz-content-sha256",
+        ArgumentValue=text,
+    )
+
+
+def signed_service(headers: Mapping[str, str], query: str) -> str | None:
+    """The service that a request's credential scope names, unproved; None if it is unsigned.
+
+    For the front door, to choose who authenticates the request.
+    """
+    claim = read_claim(Request("", "", query, headers), REFUSALS)
+    return None if claim is None else claim.authorization.scope.service
+
+
+class S3Refusals:
+    """S3's words for `kms.aws.authentication.Refusals`. They never hold a secret."""
+
+    def malformed(self, detail: str, *, presigned: bool) -> AWSError:
+        if presigned:
+            return S3Error("AuthorizationQueryParametersError", detail)
+        return S3Error(
+            "AuthorizationHeaderMalformed", f"The authorization header is malformed; {detail}"
+        )
+
+    def scope(self, detail: str, *, presigned: bool) -> AWSError:
+        if presigned:
+            detail = f"Error parsing the X-Amz-Credential parameter; {detail}"
+        return self.malformed(detail, presigned=presigned)
+
+    def no_date(self) -> AWSError:
+        return S3Error(
+            "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"
+        )
+
+    def two_credentials(self) -> AWSError:
+        return S3Error(
+            "InvalidArgument",
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature "
+            "query string parameter or the Authorization header should be specified",
+            ArgumentName="Authorization",
+        )
+
+    def skewed(self, timestamp: str, now: float) -> AWSError:
+        return S3Error(
+            "RequestTimeTooSkewed",
+            RequestTime=timestamp,
+            ServerTime=_iso(now),
+            MaxAllowedSkewMilliseconds=str(SKEW_SECONDS_MAX * 1000),
+        )
+
+    def expired_url(self, *, expires: float, now: float, seconds: int) -> AWSError:
+        return S3Error(
+            "AccessDenied",
+            "Request has expired",
+            Expires=_iso(expires),
+            ServerTime=_iso(now),
+            **{"X-Amz-Expires": str(seconds)},  # type: ignore[arg-type]
+        )
+
+    def unsigned_headers(self, names: list[str]) -> AWSError:
+        return S3Error(
+            "AccessDenied",
+            "There were headers present in the request which were not signed",
+            HeadersNotSigned=", ".join(names),
+        )
+
+    def unknown_access_key(self, access_key_id: str) -> AWSError:
+        return S3Error("InvalidAccessKeyId", AWSAccessKeyId=access_key_id)
+
+    def mismatch(self, evidence: Evidence) -> AWSError:
+        return S3Error(
+            "SignatureDoesNotMatch",
+            AWSAccessKeyId=evidence.access_key_id,
+            StringToSign=evidence.string_to_sign,
+            SignatureProvided=evidence.signature,
+            CanonicalRequest=evidence.canonical_request,
+        )
+
+    def wrong_token(self) -> AWSError:
+        return S3Error("InvalidToken")
+
+    def expired_token(self) -> AWSError:
+        return S3Error("ExpiredToken")
+
+
+REFUSALS = S3Refusals()
+
+
+def _iso(seconds: float) -> str:
+    return f"{utc(seconds):%Y-%m-%dT%H:%M:%SZ}"

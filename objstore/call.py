@@ -1,0 +1,72 @@
+"""What an operation is given besides its members: the caller, the services, the bucket."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kms.aws.clock import Clock
+from kms.aws.identity import Caller
+from objstore.storage.records import Bucket
+
+if TYPE_CHECKING:
+    from objstore.account.directory import Account
+    from objstore.crypt.data_keys import DataKeys
+    from objstore.settings import Settings
+    from objstore.storage.store import Store
+
+Reply = dict[str, Any]
+"""An operation's output, keyed by the model's member names (`{"ETag": …}`)."""
+
+
+class Trace:
+    """The steps that one request took, for people who want to watch envelope encryption.
+
+    Only servers started with `--dev` keep traces; elsewhere `steps` is None and `step` does
+    nothing. Values are printable and never secret: keys appear as fingerprints.
+    """
+
+    __slots__ = ("steps",)
+
+    def __init__(self, *, enabled: bool) -> None:
+        self.steps: list[dict[str, Any]] | None = [] if enabled else None
+
+    def step(self, name: str, **values: Any) -> None:
+        if self.steps is not None:
+            self.steps.append({"step": name, **values})
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that operations work with; one set a worker process.
+
+    `account` finds the names of an account by its number.
+    """
+
+    store: "Store"
+    data_keys: "DataKeys"
+    clock: Clock
+    settings: "Settings"
+    account: Callable[[str], "Account"]
+
+
+@dataclass(slots=True)
+class Call:
+    """One authenticated and authorized S3 request.
+
+    `target` is the bucket that the path names; the front door has checked that it exists, that
+    its region and expected owner fit, and that the caller may run the operation on it.
+    `authorize(action, bucket, key)` asks about further resources (a copy's source) and raises
+    AccessDenied.
+    """
+
+    caller: Caller
+    services: Services
+    authorize: Callable[[str, Bucket, str], None]
+    target: Bucket | None = None
+    trace: Trace = field(default_factory=lambda: Trace(enabled=False))
+
+    @property
+    def bucket(self) -> Bucket:
+        """The bucket of the path. Only operations that have one may ask."""
+        assert self.target is not None
+        return self.target

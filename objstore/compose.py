@@ -1,0 +1,351 @@
+"""Composition: the only place that builds the parts and puts them together.
+
+`prepare` runs once, before any worker: folder, root of trust, root access key, sweep, seed.
+`application` runs in every worker and makes its ASGI application.
+"""
+
+import asyncio
+import json
+import os
+import resource
+import secrets
+import shutil
+import string
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from kms.aws.clock import ServiceClock, SystemClock
+from kms.aws.identity import Credential
+from kms.client import KMS, RootError, RootSettings, open_kms
+from objstore import log
+from objstore.account.directory import (
+    Directory,
+    Seed,
+    parse_seed,
+    root_credential,
+    root_principal,
+)
+from objstore.app import Application
+from objstore.authenticate import Authenticator
+from objstore.call import Services
+from objstore.crypt.data_keys import DataKeys
+from objstore.doors import Identification, KMSDoor, STSDoor
+from objstore.gateway import Gateway
+from objstore.inspect import inspect_object
+from objstore.internal import internal_app
+from objstore.names import check_bucket_name
+from objstore.protocol import BoundedProtocol
+from objstore.settings import DEVELOPMENT_ACCESS_KEY, DEVELOPMENT_SECRET_KEY, Settings
+from objstore.storage.records import BUCKET_ID_LENGTH, Bucket, BucketExistsError
+from objstore.storage.store import Store
+from objstore.storage.sweep import boot_sweep
+from objstore.storage.sweep import check as check_store
+from objstore.trace import TraceFile
+
+SETTINGS_VARIABLE = "OBJSTORE_SETTINGS"
+SECRET_KEY_BYTES = 30
+SEED_BYTES_MAX = 4 * 1024 * 1024
+KEEP_ALIVE_SECONDS = 60
+SHUTDOWN_SECONDS_MAX = 30
+BACKLOG = 2048
+CONNECTIONS_MAX = 20_000
+
+
+class StartError(Exception):
+    """The server cannot start or the folder cannot be read; the message says what to do."""
+
+
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    """Prepare the folder and serve until SIGTERM or Ctrl-C. Raises StartError, SeedError."""
+    refuse_unsafe(settings)
+    log.configure(settings.log_level, SystemClock())
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prepare(settings, announce)
+    os.environ[SETTINGS_VARIABLE] = settings.to_json()
+    if settings.workers > 1:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder(settings.data))
+    config = uvicorn.Config(
+        "objstore.compose:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    socket = config.bind_socket()
+    port = socket.getsockname()[1]
+    announce(f"objstore serves {settings.scheme}://{settings.host}:{port}")
+    if settings.workers == 1:
+        uvicorn.Server(config).run(sockets=[socket])
+    else:
+        Multiprocess(config, sockets=[socket]).run()
+
+
+def refuse_unsafe(settings: Settings) -> None:
+    """Well-known credentials and absent authentication are for loopback only."""
+    if settings.loopback:
+        return
+    if settings.dev:
+        raise StartError(
+            f"--dev has the well-known access key {DEVELOPMENT_ACCESS_KEY!r}, so it serves "
+            f"loopback addresses only, not {settings.host}"
+        )
+    if settings.auth == "permissive":
+        raise StartError(
+            f"--auth permissive lets anybody in, so it serves loopback addresses only, "
+            f"not {settings.host}"
+        )
+
+
+def metrics_folder(data: Path) -> Path:
+    """An empty folder for the workers' metrics; old files would count dead workers."""
+    folder = data / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def prepare(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Make the folder ready before any worker starts: root of trust, root key, sweep, seed."""
+    kms = open_folder_kms(settings)
+    try:
+        _, seed = identities(settings, kms, announce)
+        boot_sweep(settings.data)
+        plant_keys(seed, kms)
+        asyncio.run(plant_buckets_alone(settings, seed))
+    finally:
+        kms.close()
+    if settings.auth == "permissive":
+        announce(f"any access key is accepted as the root of account {settings.account}")
+
+
+def open_folder_kms(settings: Settings, *, create: bool = True) -> KMS:
+    folder = settings.data / "kms"
+    if not create and not folder.is_dir():
+        raise StartError(f"{settings.data} is no data folder: it has no key store")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        return open_kms(
+            folder, clock=service_clock(), root=RootSettings(key_file=settings.data / "root.key")
+        )
+    except RootError as error:
+        raise StartError(str(error)) from None
+
+
+def service_clock() -> ServiceClock:
+    return ServiceClock(SystemClock())
+
+
+def identities(
+    settings: Settings, kms: KMS, announce: Callable[[str], None] | None = None
+) -> tuple[Directory, Seed]:
+    """The accounts and credentials of the server, and the seed that named some of them.
+
+    Makes the root access key at the first start, and then hands it to `announce` once.
+    """
+    directory = Directory()
+    directory.add_credential(root_key(settings, kms, announce))
+    seed = read_seed(settings)
+    directory.add(seed)
+    return directory, seed
+
+
+def read_seed(settings: Settings) -> Seed:
+    if settings.seed is None:
+        return Seed()
+    if settings.seed.stat().st_size > SEED_BYTES_MAX:
+        raise StartError(f"the seed file is larger than {SEED_BYTES_MAX} bytes")
+    text = settings.seed.read_text(encoding="utf-8")
+    return parse_seed(text, account=settings.account, region=settings.region)
+
+
+def root_key(settings: Settings, kms: KMS, announce: Callable[[str], None] | None) -> Credential:
+    """The root access key of the default account, sealed in the data folder."""
+    if settings.dev:
+        if announce is not None:
+            announce(
+                f"--dev: root access key {DEVELOPMENT_ACCESS_KEY!r}, "
+                f"secret key {DEVELOPMENT_SECRET_KEY!r}"
+            )
+        return root_credential(settings.account, DEVELOPMENT_ACCESS_KEY, DEVELOPMENT_SECRET_KEY)
+    name = f"root-credential:{settings.account}"
+    stored = kms.recall(name)
+    if stored is None and announce is None:
+        raise StartError(f"{settings.data} has no root access key: start the server first")
+    if stored is not None:
+        return opened_credential(settings.account, kms, name, stored)
+    secret = secrets.token_urlsafe(SECRET_KEY_BYTES)
+    document = {
+        "access_key_id": new_access_key_id(),
+        "sealed": b64encode(kms.seal_secret(name, secret.encode())).decode(),
+    }
+    stored = kms.remember(name, json.dumps(document).encode())
+    credential = opened_credential(settings.account, kms, name, stored)
+    assert announce is not None
+    announce("A root access key was made. It is shown this once; `objstore env` shows it again:")
+    announce(exports(settings, credential, endpoint_of(settings)))
+    return credential
+
+
+def opened_credential(account: str, kms: KMS, name: str, stored: bytes) -> Credential:
+    document = json.loads(stored)
+    secret = kms.open_secret(name, b64decode(document["sealed"])).decode()
+    return root_credential(account, document["access_key_id"], secret)
+
+
+def new_access_key_id() -> str:
+    alphabet = string.ascii_uppercase + "234567"
+    return "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16))
+
+
+def endpoint_of(settings: Settings) -> str:
+    return f"{settings.scheme}://{settings.host}:{settings.port}"
+
+
+def exports(settings: Settings, credential: Credential, endpoint: str) -> str:
+    """Shell commands that point AWS clients at `endpoint`."""
+    return "\n".join(
+        (
+            f"export AWS_ENDPOINT_URL={endpoint}",
+            f"export AWS_ACCESS_KEY_ID={credential.access_key_id}",
+            f"export AWS_SECRET_ACCESS_KEY={credential.secret_access_key}",
+            f"export AWS_DEFAULT_REGION={settings.region}",
+        )
+    )
+
+
+def export_block(settings: Settings, endpoint: str) -> str:
+    """The export block of the server whose folder `settings` name. Raises StartError."""
+    if settings.dev:
+        dev = root_credential(settings.account, DEVELOPMENT_ACCESS_KEY, DEVELOPMENT_SECRET_KEY)
+        return exports(settings, dev, endpoint)
+    kms = open_folder_kms(settings, create=False)
+    try:
+        return exports(settings, root_key(settings, kms, None), endpoint)
+    finally:
+        kms.close()
+
+
+def application() -> Application:
+    """The ASGI application of a worker; its settings come from the environment."""
+    settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
+    wall = SystemClock()
+    log.configure(settings.log_level, wall)
+    forbid_core_dumps()
+    kms = open_folder_kms(settings)
+    directory, seed = identities(settings, kms)
+    store = Store.open(settings.data, wall=wall)
+    permissive = root_principal(settings.account) if settings.auth == "permissive" else None
+    traces = TraceFile(settings.data) if settings.dev else None
+    services = Services(
+        store=store,
+        data_keys=DataKeys(kms),
+        clock=service_clock(),
+        settings=settings,
+        account=directory.account,
+    )
+    authenticator = Authenticator(directory, wall, region=settings.region, permissive=permissive)
+    identification = Identification(directory, wall, permissive=permissive)
+
+    async def reset() -> None:
+        await store.reset()
+        kms.reset()
+        plant_keys(seed, kms)
+        await plant_buckets(seed, store)
+
+    async def stop() -> None:
+        await store.close()
+        kms.close()
+
+    return Application(
+        doors={
+            "s3": Gateway(services, authenticator=authenticator, traces=traces),
+            "kms": KMSDoor(kms.handle, identification),
+            "sts": STSDoor(identification),
+        },
+        internal=internal_app(
+            ready=lambda: True, traces=traces, reset=reset if settings.dev else None
+        ),
+        stop=stop,
+    )
+
+
+def forbid_core_dumps() -> None:
+    """A core dump would write keys to the disk in clear."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def plant_keys(seed: Seed, kms: KMS) -> None:
+    """Make the seed's KMS keys that do not exist yet."""
+    for key in seed.keys:
+        kms.plant_key(
+            account=key.account,
+            region=key.region,
+            key_id=key.key_id,
+            aliases=key.aliases,
+            description=key.description,
+            material=key.material,
+        )
+
+
+async def plant_buckets(seed: Seed, store: Store) -> None:
+    """Make the seed's buckets that do not exist yet."""
+    created_ms = int(service_clock().now() * 1000)
+    for bucket in seed.buckets:
+        check_bucket_name(bucket.name)
+        with suppress(BucketExistsError):
+            await store.create_bucket(
+                Bucket(
+                    bucket.name,
+                    secrets.token_bytes(BUCKET_ID_LENGTH),
+                    bucket.account,
+                    bucket.region,
+                    created_ms,
+                )
+            )
+
+
+async def plant_buckets_alone(settings: Settings, seed: Seed) -> None:
+    store = Store.open(settings.data, wall=SystemClock())
+    try:
+        await plant_buckets(seed, store)
+    finally:
+        await store.close()
+
+
+async def inspect(settings: Settings, *, bucket: str, key: str) -> tuple[str, bool]:
+    """What lies on disk for an object, as text, and whether all of it verifies."""
+    kms = open_folder_kms(settings, create=False)
+    store = Store.open(settings.data, wall=SystemClock())
+    try:
+        return await inspect_object(store, DataKeys(kms), bucket=bucket, key=key)
+    finally:
+        await store.close()
+        kms.close()
+
+
+def check(data: Path) -> Iterator[str]:
+    """Verify a store without keys: a line a finding, then a line of counts."""
+    if not (data / "index.db").exists():
+        raise StartError(f"{data} is no data folder: it has no index")
+    report = check_store(data)
+    for finding in report:
+        yield f"{finding.subject}: {finding.problem.value}"
+    yield f"checked rows={report.rows} blobs={report.blobs} bytes={report.bytes}"

@@ -1,0 +1,146 @@
+"""The doors of the services whose requests are small: KMS (JSON 1.1) and STS (query).
+
+A body is read whole, authenticated with the request, and handed to the service.
+"""
+
+import json
+import secrets
+import uuid
+from collections.abc import Callable
+
+from kms.aws.authentication import authenticate
+from kms.aws.clock import Clock
+from kms.aws.errors import AWSError
+from kms.aws.identity import Caller, Credentials, Principal
+from kms.aws.model import load
+from objstore.account import sts
+from objstore.exchange import Headers, Request, Response
+from objstore.wire import query
+
+KMS_BODY_BYTES_MAX = 1024 * 1024
+FORM_BODY_BYTES_MAX = 512 * 1024
+JSON_TYPE = b"application/x-amz-json-1.1"
+
+KMSHandler = Callable[[str, bytes, Caller], tuple[int, bytes]]
+
+
+class Identification:
+    """Authenticates requests whose whole body is at hand."""
+
+    def __init__(
+        self, credentials: Credentials, clock: Clock, *, permissive: Principal | None = None
+    ) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._permissive = permissive
+
+    def identify(self, request: Request, body: bytes, *, service: str) -> Caller:
+        credential, region = authenticate(
+            request.method,
+            request.raw_path.decode("latin-1"),
+            request.raw_query.decode("latin-1"),
+            request.headers,
+            body,
+            credentials=self._credentials,
+            clock=self._clock,
+            service=service,
+            permissive=self._permissive,
+        )
+        request.account = credential.principal.account
+        return Caller(
+            credential.principal,
+            credential.access_key_id,
+            region,
+            request.request_id,
+            request.source_ip,
+            request.headers.get("user-agent", ""),
+            request.secure,
+        )
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises RequestEntityTooLarge above `limit` bytes."""
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise AWSError("RequestAbortedException", "The client went away")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise AWSError("RequestEntityTooLarge", "The request is too large", status=413)
+        parts.append(part)
+        more = message.get("more_body", False)
+    request.received_bytes = size
+    return b"".join(parts)
+
+
+class KMSDoor:
+    """KMS on the common port: `X-Amz-Target: TrentService.Operation`."""
+
+    def __init__(self, handle: KMSHandler, identification: Identification) -> None:
+        self._handle = handle
+        self._identification = identification
+        self._operations = frozenset(load("kms").operations)
+
+    async def handle(self, request: Request) -> Response:
+        request.request_id = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        target = request.headers.get("x-amz-target", "")
+        operation = target.rpartition(".")[2]
+        request.operation = operation if operation in self._operations else "Unknown"
+        body = await read_body(request, KMS_BODY_BYTES_MAX)
+        caller = self._identification.identify(request, body, service="kms")
+        status, document = self._handle(target, body, caller)
+        return self._respond(request, status, document)
+
+    def fail(self, request: Request, error: AWSError) -> Response:
+        code = "KMSInternalException" if error.code == "InternalError" else error.code
+        document: dict[str, str] = {"__type": code}
+        if error.message:
+            document["message"] = error.message
+        return self._respond(request, error.status, json.dumps(document).encode())
+
+    def _respond(self, request: Request, status: int, document: bytes) -> Response:
+        return Response(
+            status,
+            [
+                (b"content-type", JSON_TYPE),
+                (b"content-length", str(len(document)).encode()),
+                (b"x-amzn-requestid", request.request_id.encode()),
+                (b"cache-control", b"no-cache, no-store, must-revalidate, private"),
+            ],
+            document,
+        )
+
+
+class STSDoor:
+    """STS on the common port: a form with `Action`."""
+
+    def __init__(self, identification: Identification) -> None:
+        self._identification = identification
+        self._model = load("sts")
+        self._renderers = {
+            name: query.compile_output(self._model, self._model.operations[name])
+            for name in sts.OPERATIONS
+        }
+
+    async def handle(self, request: Request) -> Response:
+        request.request_id = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        body = await read_body(request, FORM_BODY_BYTES_MAX)
+        caller = self._identification.identify(request, body, service="sts")
+        form = query.parse_form(body if request.method == "POST" else request.raw_query)
+        operation = query.find_operation(self._model, form)
+        request.operation = operation.name
+        reply = sts.handler(operation.name)(caller)
+        return self._respond(request, self._renderers[operation.name](reply, request.request_id))
+
+    def fail(self, request: Request, error: AWSError) -> Response:
+        rendered = query.render_error(self._model, error, request_id=request.request_id)
+        return self._respond(request, rendered)
+
+    def _respond(self, request: Request, rendered: tuple[int, Headers, bytes]) -> Response:
+        status, headers, body = rendered
+        headers.append((b"x-amzn-requestid", request.request_id.encode()))
+        return Response(status, headers, body)

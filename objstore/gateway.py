@@ -1,0 +1,196 @@
+"""The S3 door: from an HTTP request to an operation and back.
+
+One path for every route: find the operation, authenticate, find the bucket, authorize, bind, call,
+render. An operation without a handler answers 501 by its own name; nothing falls through to
+another operation.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kms.aws.authentication import Request as SignedRequest
+from kms.aws.identity import Caller
+from kms.aws.model import load
+from objstore.authenticate import Authenticator
+from objstore.authorize import action_of, authorize
+from objstore.call import Call, Reply, Services, Trace
+from objstore.errors import AWSError, S3Error
+from objstore.exchange import Headers, Request, Response
+from objstore.operations import OPERATIONS
+from objstore.payload import Payload
+from objstore.storage.records import Bucket
+from objstore.trace import TraceFile
+from objstore.wire.bind import body_bytes_max, compile_input, needs_document
+from objstore.wire.render import compile_output, render_error
+from objstore.wire.route import compile_routes, parse_query, split_target
+
+REGION_HEADER = "x-amz-bucket-region"
+EXPECTED_OWNER_HEADER = "x-amz-expected-bucket-owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Everything about one operation that is worked out once, at the start.
+
+    `document_bytes_max` is None for an operation whose body is not a document; `streams` tells
+    one whose body is the object's bytes, which must say how many they are.
+    """
+
+    handler: Callable[..., Any]
+    action: str
+    bind: Callable[..., dict[str, Any]]
+    render: Callable[[Reply], tuple[int, Headers, Any]]
+    document_bytes_max: int | None
+    streams: bool
+
+
+class Gateway:
+    """Serves S3 requests. One a worker process."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        authenticator: Authenticator,
+        traces: TraceFile | None,
+    ) -> None:
+        model = load("s3")
+        self._services = services
+        self._settings = services.settings
+        self._authenticator = authenticator
+        self._traces = traces
+        self._router = compile_routes(model)
+        self._operations: Mapping[str, Compiled] = {
+            name: Compiled(
+                handler,
+                action_of(name),
+                compile_input(model, model.operations[name], handler),
+                compile_output(model, model.operations[name]),
+                body_bytes_max(model.operations[name])
+                if needs_document(model, model.operations[name])
+                else None,
+                "body" in inspect.signature(handler).parameters,
+            )
+            for name, handler in OPERATIONS.items()
+        }
+
+    async def handle(self, request: Request) -> Response:
+        """Answer an S3 request. Errors become error documents in `fail`, which callers use."""
+        bucket_name, key = split_target(
+            request.raw_path, request.headers.get("host", ""), self._settings.domains
+        )
+        query = parse_query(request.raw_query)
+        request.operation = self._router.match(
+            request.method, bool(bucket_name), bool(key), query, request.headers
+        )
+        authenticated = self._authenticator.authenticate(
+            SignedRequest(
+                request.method,
+                request.raw_path.decode("latin-1"),
+                request.raw_query.decode("latin-1"),
+                request.headers,
+            )
+        )
+        caller = Caller(
+            authenticated.principal,
+            authenticated.access_key_id,
+            authenticated.region,
+            request.request_id,
+            request.source_ip,
+            request.headers.get("user-agent", ""),
+            request.secure,
+        )
+        request.account = caller.account
+        compiled = self._operations.get(request.operation)
+        if compiled is None:
+            raise S3Error(
+                "NotImplemented",
+                f"The operation {request.operation} is not implemented",
+                Operation=request.operation,
+            )
+        bucket = self._bucket(request, bucket_name, caller)
+        authorize(caller, compiled.action, bucket, key)
+        payload = Payload(
+            request.receive, authenticated, request.headers, length_required=compiled.streams
+        )
+        document = None
+        if compiled.document_bytes_max is not None:
+            document = await payload.read(compiled.document_bytes_max)
+        arguments = compiled.bind(key or None, query, request.headers, document, payload)
+        if request.operation == "CreateBucket":
+            arguments["bucket"] = bucket_name
+        return await self._call(request, compiled, bucket, caller, arguments)
+
+    async def _call(
+        self,
+        request: Request,
+        compiled: Compiled,
+        bucket: Bucket | None,
+        caller: Caller,
+        arguments: dict[str, Any],
+    ) -> Response:
+        def authorize_further(action: str, other: Bucket, key: str) -> None:
+            authorize(caller, action, other, key)
+
+        trace = Trace(enabled=self._traces is not None)
+        call = Call(caller, self._services, authorize_further, bucket, trace)
+        try:
+            reply = await compiled.handler(call, **arguments)
+        finally:
+            self._keep_trace(request, trace)
+        status, headers, body = compiled.render(reply)
+        return Response(status, headers, body)
+
+    def _bucket(self, request: Request, name: str, caller: Caller) -> Bucket | None:
+        """The bucket of the path, in the caller's region and of the expected owner."""
+        if not name or request.operation == "CreateBucket":
+            return None
+        bucket = self._services.store.bucket(name)
+        if bucket is None:
+            raise S3Error("NoSuchBucket", BucketName=name)
+        if caller.region != bucket.region and caller.access_key_id:
+            if request.operation not in ("GetBucketLocation", "HeadBucket"):
+                raise S3Error(
+                    "AuthorizationHeaderMalformed",
+                    f"The authorization header is malformed; the region '{caller.region}' is "
+                    f"wrong; expecting '{bucket.region}'",
+                    headers={REGION_HEADER: bucket.region},
+                    Region=bucket.region,
+                )
+            if request.operation == "HeadBucket":
+                raise S3Error("BadRequest", headers={REGION_HEADER: bucket.region})
+        expected = request.headers.get(EXPECTED_OWNER_HEADER)
+        if expected is not None and expected != bucket.account:
+            if not re.fullmatch(r"\d{12}", expected):
+                raise S3Error(
+                    "InvalidBucketOwnerAWSAccountID",
+                    ArgumentName=EXPECTED_OWNER_HEADER,
+                    ArgumentValue=expected,
+                )
+            raise S3Error("AccessDenied")
+        return bucket
+
+    def _keep_trace(self, request: Request, trace: Trace) -> None:
+        if self._traces is not None and trace.steps:
+            self._traces.append(
+                {
+                    "request_id": request.request_id,
+                    "operation": request.operation,
+                    "resource": request.raw_path.decode("latin-1"),
+                    "steps": trace.steps,
+                }
+            )
+
+    def fail(self, request: Request, error: AWSError) -> Response:
+        """The error document of `error`."""
+        status, headers, body = render_error(
+            error,
+            resource=request.raw_path.decode("latin-1"),
+            request_id=request.request_id,
+            host_id=request.host_id,
+            head=request.method == "HEAD",
+        )
+        return Response(status, headers, body)

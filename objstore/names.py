@@ -1,0 +1,139 @@
+"""The names that S3 gives things: bucket names, object keys, canonical owner ids, listing tokens.
+
+Pure. Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from datetime import datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+from kms.aws.clock import utc
+from objstore.errors import S3Error
+from objstore.storage.records import NULL_VERSION
+
+KEY_BYTES_MAX = 1024
+OWNERS_CACHED_MAX = 1024
+US_EAST_1 = "us-east-1"
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_VERSION = re.compile(r"[A-Za-z0-9._]{32}")
+_URL_SAFE = "/*-._"  # what AWS leaves as it is under `encoding-type=url`
+
+
+def check_bucket_name(name: str) -> None:
+    """Return if `name` may be a new general purpose bucket's. Raises InvalidBucketName."""
+    if (
+        _BUCKET.fullmatch(name) is None
+        or ".." in name
+        or _IPV4.fullmatch(name) is not None
+        or name.startswith(_RESERVED_PREFIXES)
+        or name.endswith(_RESERVED_SUFFIXES)
+    ):
+        raise S3Error("InvalidBucketName", BucketName=name)
+
+
+def key_bytes(key: str) -> bytes:
+    """The key as the index holds it: UTF-8. Raises KeyTooLongError above 1024 bytes."""
+    encoded = key.encode()
+    if len(encoded) > KEY_BYTES_MAX:
+        raise S3Error("KeyTooLongError", Size=str(len(encoded)), MaxSizeAllowed=str(KEY_BYTES_MAX))
+    return encoded
+
+
+def is_null_version(version_id: str | None) -> bool:
+    """Whether a request names the null version (True) or no version at all (False).
+
+    Raises NoSuchVersion for the id of a version that could exist elsewhere, InvalidArgument for
+    what is no version id.
+    """
+    if version_id is None:
+        return False
+    if version_id == NULL_VERSION:
+        return True
+    if _VERSION.fullmatch(version_id):
+        raise S3Error("NoSuchVersion", VersionId=version_id)
+    raise S3Error(
+        "InvalidArgument",
+        "Invalid version id specified",
+        ArgumentName="versionId",
+        ArgumentValue=version_id,
+    )
+
+
+@lru_cache(maxsize=OWNERS_CACHED_MAX)
+def owner_id(account: str) -> str:
+    """The canonical user id of an account: 64 hexadecimal digits, the same for ever."""
+    return hashlib.sha256(f"canonical user of {account}".encode()).hexdigest()
+
+
+def instant(milliseconds: int) -> datetime:
+    """A stored time as the UTC date that replies carry."""
+    return utc(milliseconds / 1000)
+
+
+def whole_second(milliseconds: int) -> datetime:
+    """A stored time as HTTP dates show it: without the fraction."""
+    return utc(milliseconds // 1000)
+
+
+def encode_key(key: bytes, encoding_type: str | None) -> str:
+    """A key as a listing shows it: percent-encoded under `encoding-type=url`, else as text."""
+    if encoding_type is None:
+        return key.decode()
+    return quote(key, safe=_URL_SAFE)
+
+
+def check_encoding_type(encoding_type: str | None) -> None:
+    """Return if a listing may be encoded so. Raises InvalidArgument."""
+    if encoding_type not in (None, "url"):
+        raise S3Error(
+            "InvalidArgument",
+            "Invalid Encoding Method specified in Request",
+            ArgumentName="encoding-type",
+            ArgumentValue=encoding_type,
+        )
+
+
+def page_size(value: int | None, name: str, most: int) -> int:
+    """How many entries a page holds: `value` cut to `most`, which is also the default.
+
+    Raises InvalidArgument for a negative value of the parameter `name`.
+    """
+    if value is None:
+        return most
+    if value < 0:
+        raise S3Error(
+            "InvalidArgument",
+            f"Argument {name} must be an integer between 0 and 2147483647",
+            ArgumentName=name,
+            ArgumentValue=str(value),
+        )
+    return min(value, most)
+
+
+def make_token(after: bytes) -> str:
+    """A continuation token: the place where the next page starts, opaque to clients."""
+    return base64.urlsafe_b64encode(b"1" + after).decode()
+
+
+def read_token(token: str) -> bytes:
+    """The place that `make_token` wrote down. Raises InvalidArgument for anything else."""
+    try:
+        raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if not raw.startswith(b"1"):
+        raise S3Error(
+            "InvalidArgument",
+            "The continuation token provided is incorrect",
+            ArgumentName="continuation-token",
+        )
+    return raw[1:]

@@ -1,0 +1,43 @@
+"""S3 operations: what each does, given its members as keywords. The handlers' signatures say what
+is supported; nothing here knows the wire.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from objstore.call import Reply
+from objstore.operations import (
+    buckets,
+    complete,
+    copy,
+    delete,
+    listing,
+    multipart,
+    read,
+    uploads,
+    write,
+)
+
+__all__ = ["OPERATIONS"]
+
+OPERATIONS: Mapping[str, Callable[..., Awaitable[Reply]]] = {
+    "AbortMultipartUpload": uploads.abort_multipart_upload,
+    "CompleteMultipartUpload": complete.complete_multipart_upload,
+    "CopyObject": copy.copy_object,
+    "CreateBucket": buckets.create_bucket,
+    "CreateMultipartUpload": multipart.create_multipart_upload,
+    "DeleteBucket": buckets.delete_bucket,
+    "DeleteObject": delete.delete_object,
+    "DeleteObjects": delete.delete_objects,
+    "GetBucketLocation": buckets.get_bucket_location,
+    "GetObject": read.get_object,
+    "HeadBucket": buckets.head_bucket,
+    "HeadObject": read.head_object,
+    "ListBuckets": buckets.list_buckets,
+    "ListMultipartUploads": uploads.list_multipart_uploads,
+    "ListObjects": listing.list_objects,
+    "ListObjectsV2": listing.list_objects_v2,
+    "ListParts": uploads.list_parts,
+    "PutObject": write.put_object,
+    "UploadPart": multipart.upload_part,
+    "UploadPartCopy": multipart.upload_part_copy,
+}

@@ -1,0 +1,147 @@
+"""ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html and its neighbours.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kms.aws.arn import s3_bucket
+from objstore.call import Call, Reply
+from objstore.errors import S3Error
+from objstore.names import US_EAST_1, check_bucket_name, instant, make_token, owner_id, read_token
+from objstore.storage.records import (
+    BUCKET_ID_LENGTH,
+    Bucket,
+    BucketExistsError,
+    BucketMissingError,
+    BucketNotEmptyError,
+)
+from objstore.transfer.content import check_acl
+
+BUCKETS_LISTED_MAX = 10_000
+OWNER_ENFORCED = "BucketOwnerEnforced"
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+_OLD_REGION_NAMES = {"EU": "eu-west-1"}
+
+
+async def list_buckets(
+    call: Call,
+    *,
+    prefix: str | None = None,
+    max_buckets: int | None = None,
+    continuation_token: str | None = None,
+    bucket_region: str | None = None,
+) -> Reply:
+    if max_buckets is not None and not 1 <= max_buckets <= BUCKETS_LISTED_MAX:
+        raise S3Error(
+            "InvalidArgument",
+            f"Argument max-buckets must be an integer between 1 and {BUCKETS_LISTED_MAX}.",
+            ArgumentName="max-buckets",
+            ArgumentValue=str(max_buckets),
+        )
+    limit = max_buckets or BUCKETS_LISTED_MAX
+    after = read_token(continuation_token).decode(errors="replace") if continuation_token else ""
+    account = call.caller.account
+    found = call.services.store.buckets(
+        account, prefix=prefix or "", after=after, region=bucket_region, limit=limit + 1
+    )
+    page = found[:limit]
+    return {
+        "Buckets": [
+            {
+                "Name": bucket.name,
+                "CreationDate": instant(bucket.created_ms),
+                "BucketRegion": bucket.region,
+                "BucketArn": s3_bucket(bucket.name),
+            }
+            for bucket in page
+        ],
+        "Owner": {"ID": owner_id(account)},
+        "Prefix": prefix,
+        "ContinuationToken": make_token(page[-1].name.encode()) if len(found) > limit else None,
+    }
+
+
+async def create_bucket(
+    call: Call,
+    *,
+    bucket: str,
+    acl: str | None = None,
+    create_bucket_configuration: Mapping[str, Any] | None = None,
+    object_lock_enabled_for_bucket: bool | None = None,
+    object_ownership: str | None = None,
+) -> Reply:
+    check_bucket_name(bucket)
+    check_acl(acl)
+    if object_lock_enabled_for_bucket:
+        raise S3Error("NotImplemented", Header="x-amz-bucket-object-lock-enabled")
+    if object_ownership not in (None, OWNER_ENFORCED):
+        raise S3Error("NotImplemented", Header="x-amz-object-ownership")
+    configuration = create_bucket_configuration or {}
+    for name in configuration:
+        if name != "LocationConstraint":
+            raise S3Error("NotImplemented", f"CreateBucketConfiguration {name} is not implemented")
+    new = Bucket(
+        name=bucket,
+        bucket_id=os.urandom(BUCKET_ID_LENGTH),
+        account=call.caller.account,
+        region=_region(call.caller.region, configuration.get("LocationConstraint")),
+        created_ms=int(call.services.clock.now() * 1000),
+    )
+    try:
+        await call.services.store.create_bucket(new)
+    except BucketExistsError as error:
+        _check_recreation(error.bucket, new)
+    return {"Location": f"/{bucket}", "BucketArn": s3_bucket(bucket)}
+
+
+def _region(signing_region: str, constraint: str | None) -> str:
+    """Where the bucket goes, by the endpoint that was asked and the constraint in the body."""
+    wanted = _OLD_REGION_NAMES.get(constraint, constraint) if constraint else None
+    if signing_region == US_EAST_1:
+        if wanted is None:
+            return US_EAST_1
+        if wanted == US_EAST_1 or _REGION.fullmatch(wanted) is None:
+            raise S3Error("InvalidLocationConstraint", LocationConstraint=str(constraint))
+        return wanted
+    if wanted != signing_region:
+        raise S3Error(
+            "IllegalLocationConstraintException",
+            f"The {constraint or 'unspecified'} location constraint is incompatible for the "
+            "region specific endpoint this request was sent to.",
+        )
+    return wanted
+
+
+def _check_recreation(existing: Bucket, new: Bucket) -> None:
+    """Return if creating an existing bucket again is harmless, as it always was in us-east-1."""
+    if existing.account != new.account:
+        raise S3Error("BucketAlreadyExists", BucketName=new.name)
+    if existing.region != US_EAST_1 or new.region != US_EAST_1:
+        raise S3Error("BucketAlreadyOwnedByYou", BucketName=new.name)
+
+
+async def head_bucket(call: Call) -> Reply:
+    return {
+        "BucketRegion": call.bucket.region,
+        "BucketArn": s3_bucket(call.bucket.name),
+        "AccessPointAlias": False,
+    }
+
+
+async def delete_bucket(call: Call) -> Reply:
+    try:
+        await call.services.store.delete_bucket(call.bucket)
+    except BucketMissingError:
+        raise S3Error("NoSuchBucket", BucketName=call.bucket.name) from None
+    except BucketNotEmptyError:
+        raise S3Error("BucketNotEmpty", BucketName=call.bucket.name) from None
+    return {}
+
+
+async def get_bucket_location(call: Call) -> Reply:
+    region = call.bucket.region
+    return {"LocationConstraint": None if region == US_EAST_1 else region}

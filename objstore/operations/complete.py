@@ -1,0 +1,195 @@
+"""CompleteMultipartUpload: the parts that were uploaded become one object.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from kms.aws.errors import AWSError
+from objstore.call import Call, Reply
+from objstore.checksum import Algorithm, ChecksumHeaders, bad_digest
+from objstore.crypt.frames import wipe
+from objstore.crypt.sse import describe
+from objstore.errors import S3Error
+from objstore.storage.records import Check, Part, StoredObject, Upload, UploadChangedError
+from objstore.transfer.conditions import NO_WRITE_CONDITIONS, WriteConditions, matches, write_check
+from objstore.transfer.integrity import NO_CHECKSUM_HEADERS, shown
+from objstore.transfer.publish import Description, Stored, publishable
+from objstore.transfer.ranges import PART_NUMBER_MAX
+from objstore.transfer.receive import commit
+from objstore.transfer.upload import (
+    find_upload,
+    join_parts,
+    open_part,
+    open_upload_key,
+    read_recipe,
+)
+
+PART_BYTES_MIN = 5 * 1024**2
+
+
+async def complete_multipart_upload(
+    call: Call,
+    *,
+    key: str,
+    upload_id: str,
+    multipart_upload: Mapping[str, Any] | None = None,
+    checksum_type: str | None = None,
+    mpu_object_size: int | None = None,
+    checksums: ChecksumHeaders = NO_CHECKSUM_HEADERS,
+    conditions: WriteConditions = NO_WRITE_CONDITIONS,
+) -> Reply:
+    """Opens the data key as the caller, to bind the parts into the manifest.
+
+    Raises MalformedXML, InvalidPartOrder, InvalidPart, EntityTooSmall, BadDigest.
+    """
+    store = call.services.store
+    try:
+        upload = find_upload(call, upload_id, key)
+    except S3Error:
+        return _repeated(call, upload_id, key)
+    check = write_check(conditions, key)
+    if check is not None:
+        check(store.object(call.bucket.bucket_id, upload.key, inline=False))
+    entries = (multipart_upload or {}).get("Parts") or []
+    parts = _named_parts(upload, entries, store.parts(upload_id, after=0, limit=PART_NUMBER_MAX))
+    _check_size(parts, mpu_object_size)
+    if checksum_type is not None and checksum_type != (upload.checksum_type or checksum_type):
+        raise S3Error("InvalidRequest", "The upload was created using another checksum type.")
+    recipe = read_recipe(upload)
+    data_key = open_upload_key(call, upload, recipe)
+    try:
+        _check_part_sums(upload, data_key, entries, parts)
+        stored = join_parts(data_key, upload, parts)
+        _check_whole(checksums, stored)
+        new = publishable(
+            recipe,
+            data_key=data_key,
+            bucket=call.bucket,
+            key=upload.key,
+            created_ms=int(call.services.clock.now() * 1000),
+            description=Description(recipe.content, recipe.metadata, upload.storage_class),
+            stored=stored,
+        )
+    finally:
+        wipe(data_key)
+    await _publish(call, upload_id, parts, new, check)
+    return {
+        **_identity(call, key, new.etag),
+        **describe(recipe),
+        **shown(
+            stored.checksum_algorithm,
+            stored.checksums[stored.checksum_algorithm],
+            stored.checksum_type,
+        ),
+    }
+
+
+async def _publish(
+    call: Call, upload_id: str, parts: Sequence[Part], new: StoredObject, check: Check | None
+) -> None:
+    store = call.services.store
+    numbers = [part.number for part in parts]
+    try:
+        await commit(store, None, store.complete_upload(upload_id, numbers, new, check=check))
+    except UploadChangedError:
+        raise S3Error("InvalidPart", UploadId=upload_id) from None
+    except AWSError as error:
+        if error.code != "PreconditionFailed":
+            raise
+        # By now S3 has answered 200 and kept the connection alive; the body tells of the failure.
+        raise AWSError(error.code, error.message, status=200, fields=error.fields) from None
+
+
+def _repeated(call: Call, upload_id: str, key: str) -> Reply:
+    """The answer to a completion that has succeeded before. Raises NoSuchUpload."""
+    done = call.services.store.finished_upload(upload_id)
+    if done is None or done.bucket_id != call.bucket.bucket_id or done.key != key.encode():
+        raise S3Error("NoSuchUpload", UploadId=upload_id)
+    return _identity(call, key, done.etag)
+
+
+def _identity(call: Call, key: str, etag: str) -> Reply:
+    settings = call.services.settings
+    path = quote(f"{call.bucket.name}/{key}", safe="/")
+    return {
+        "Location": f"{settings.scheme}://{settings.host}:{settings.port}/{path}",
+        "Bucket": call.bucket.name,
+        "Key": key,
+        "ETag": f'"{etag}"',
+    }
+
+
+def _named_parts(
+    upload: Upload, entries: Sequence[Mapping[str, Any]], present: Sequence[Part]
+) -> list[Part]:
+    """The uploaded parts that a completion names, in order."""
+    if not entries:
+        raise S3Error("MalformedXML")
+    by_number = {part.number: part for part in present}
+    parts: list[Part] = []
+    previous = 0
+    for entry in entries:
+        number, etag = entry.get("PartNumber"), entry.get("ETag")
+        if number is None or etag is None:
+            raise S3Error("MalformedXML")
+        if number <= previous:
+            raise S3Error("InvalidPartOrder", UploadId=upload.upload_id)
+        previous = number
+        part = by_number.get(number)
+        if part is None or not matches(etag, part.etag):
+            raise S3Error(
+                "InvalidPart",
+                UploadId=upload.upload_id,
+                PartNumber=str(number),
+                ETag=etag.strip('"'),
+            )
+        parts.append(part)
+    return parts
+
+
+def _check_size(parts: Sequence[Part], declared_size: int | None) -> None:
+    for part in parts[:-1]:
+        if part.size < PART_BYTES_MIN:
+            raise S3Error(
+                "EntityTooSmall",
+                ProposedSize=str(part.size),
+                MinSizeAllowed=str(PART_BYTES_MIN),
+                PartNumber=str(part.number),
+                ETag=part.etag,
+            )
+    size = sum(part.size for part in parts)
+    if declared_size is not None and declared_size != size:
+        raise S3Error(
+            "InvalidRequest",
+            f"The provided 'x-amz-mp-object-size' header value {declared_size} does not match "
+            f"what was computed: {size}",
+        )
+
+
+def _check_part_sums(
+    upload: Upload,
+    data_key: bytearray,
+    entries: Sequence[Mapping[str, Any]],
+    parts: Sequence[Part],
+) -> None:
+    """Compare the checksums that the completion names with those of the parts."""
+    for entry, part in zip(entries, parts, strict=True):
+        algorithm, value = open_part(data_key, part)
+        named = entry.get(Algorithm(algorithm).member)
+        if named is not None and named != value:
+            raise S3Error("InvalidPart", UploadId=upload.upload_id, PartNumber=str(part.number))
+
+
+def _check_whole(named: ChecksumHeaders, stored: Stored) -> None:
+    """Compare the object's checksum with the one that the completion names.
+
+    A value of another algorithm than the upload's says nothing that could be checked.
+    """
+    for algorithm, value in named.values().items():
+        computed = stored.checksums.get(algorithm.value)
+        # The count of parts at the end of a composite value may be left out.
+        if computed is not None and value not in (computed, computed.partition("-")[0]):
+            raise bad_digest(algorithm)

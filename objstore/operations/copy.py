@@ -1,0 +1,205 @@
+"""CopyObject: a new object from an existing one, decrypted and sealed again under a new data key.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+"""
+
+from dataclasses import dataclass
+
+from objstore.call import Call, Reply
+from objstore.checksum import Algorithm, algorithm_named
+from objstore.crypt.frames import wipe
+from objstore.crypt.manifest import Mode
+from objstore.crypt.sse import (
+    NO_ENCRYPTION_HEADERS,
+    EncryptionHeaders,
+    choose,
+    context_header,
+    describe,
+)
+from objstore.errors import S3Error
+from objstore.names import instant, key_bytes
+from objstore.storage.records import BlobMissingError, StoredObject
+from objstore.transfer import content, steps
+from objstore.transfer.conditions import (
+    NO_COPY_SOURCE_CONDITIONS,
+    NO_WRITE_CONDITIONS,
+    CopySourceConditions,
+    WriteConditions,
+    check_copy_source,
+    write_check,
+)
+from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
+from objstore.transfer.integrity import DEFAULT_ALGORITHM, Digests, shown
+from objstore.transfer.publish import FULL_OBJECT, Description, publishable, single_part
+from objstore.transfer.receive import commit, receive
+from objstore.transfer.source import CopySource, copy_source, open_key, plaintext
+
+COPY, REPLACE = "COPY", "REPLACE"
+REDIRECT = "x-amz-website-redirect-location"
+
+
+@dataclass(frozen=True, slots=True)
+class Directives:
+    """What a copy takes from its source. Tags do not exist yet, so either directive holds."""
+
+    metadata_directive: str | None = None
+    tagging_directive: str | None = None
+    checksum_algorithm: str | None = None
+
+
+TAKE_ALL = Directives()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNamed:
+    """The source and who is expected to own it."""
+
+    copy_source: str = ""
+    expected_source_bucket_owner: str | None = None
+
+
+async def copy_object(
+    call: Call,
+    *,
+    key: str,
+    named: SourceNamed,
+    directives: Directives = TAKE_ALL,
+    headers: ContentHeaders = NO_CONTENT_HEADERS,
+    encryption: EncryptionHeaders = NO_ENCRYPTION_HEADERS,
+    conditions: WriteConditions = NO_WRITE_CONDITIONS,
+    source_conditions: CopySourceConditions = NO_COPY_SOURCE_CONDITIONS,
+) -> Reply:
+    content.check(headers)
+    _check_directives(directives)
+    key_bytes(key)
+    for last in (False, True):
+        source = copy_source(
+            call, named.copy_source, expected_owner=named.expected_source_bucket_owner
+        )
+        check_copy_source(source_conditions, source.stored)
+        _check_self_copy(call, key, source, directives, headers, encryption)
+        try:
+            return await _copy(call, key, source, directives, headers, encryption, conditions)
+        except BlobMissingError:
+            # The source was replaced while the copy began; look again, once.
+            if last:
+                raise
+    raise AssertionError("the second attempt returns or raises")
+
+
+async def _copy(
+    call: Call,
+    key: str,
+    source: CopySource,
+    directives: Directives,
+    headers: ContentHeaders,
+    encryption: EncryptionHeaders,
+    conditions: WriteConditions,
+) -> Reply:
+    services = call.services
+    check = write_check(conditions, key)
+    choice = choose(encryption, call.bucket)
+    steps.request(call, "CopyObject", key, choice)
+    source_key = open_key(call, source.bucket, source.stored, source.manifest)
+    try:
+        envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
+        try:
+            steps.generated(call, envelope)
+            if check is not None:
+                check(services.store.object(call.bucket.bucket_id, key.encode(), inline=False))
+            plain_md5 = envelope.mode is Mode.SSE_S3
+            algorithm = directives.checksum_algorithm or source.manifest.checksum_algorithm
+            digests = Digests(
+                None,
+                kept=Algorithm(algorithm) if algorithm else DEFAULT_ALGORITHM,
+                want_md5=plain_md5,
+            )
+            body = await plaintext(call, source, source_key, start=0, stop=source.stored.size)
+            received = await receive(services.store, envelope.key, body, digests=digests)
+            steps.encrypted(call, envelope, received)
+            new = publishable(
+                envelope,
+                data_key=envelope.key,
+                bucket=call.bucket,
+                key=key.encode(),
+                created_ms=int(services.clock.now() * 1000),
+                description=_description(source, directives, headers),
+                stored=single_part(received, plain_md5=plain_md5),
+            )
+        finally:
+            steps.wipe_envelope(call, envelope)
+    finally:
+        wipe(source_key)
+    await commit(services.store, received, services.store.put_object(new, check=check))
+    return {
+        "CopyObjectResult": _result(new, received.checksum),
+        **describe(envelope),
+        "SSEKMSEncryptionContext": context_header(envelope),
+    }
+
+
+def _result(new: StoredObject, checksum: str) -> Reply:
+    return {
+        "ETag": f'"{new.etag}"',
+        "LastModified": instant(new.modified_ms),
+        **shown(new.checksum_algorithm, checksum, FULL_OBJECT),
+    }
+
+
+def _check_directives(directives: Directives) -> None:
+    if directives.metadata_directive not in (None, COPY, REPLACE):
+        raise S3Error(
+            "InvalidArgument",
+            "Unknown metadata directive.",
+            ArgumentName="x-amz-metadata-directive",
+            ArgumentValue=directives.metadata_directive,
+        )
+    if directives.tagging_directive not in (None, COPY, REPLACE):
+        raise S3Error(
+            "InvalidArgument",
+            "Unknown tagging directive.",
+            ArgumentName="x-amz-tagging-directive",
+            ArgumentValue=directives.tagging_directive,
+        )
+    if directives.checksum_algorithm is not None:
+        algorithm_named(directives.checksum_algorithm)
+
+
+def _check_self_copy(
+    call: Call,
+    key: str,
+    source: CopySource,
+    directives: Directives,
+    headers: ContentHeaders,
+    encryption: EncryptionHeaders,
+) -> None:
+    """Refuse a copy onto itself that would change nothing."""
+    changed = (
+        source.bucket.bucket_id != call.bucket.bucket_id
+        or source.key != key
+        or directives.metadata_directive == REPLACE
+        or headers.storage_class is not None
+        or headers.website_redirect_location is not None
+        or encryption != NO_ENCRYPTION_HEADERS
+        or "encryption" in call.bucket.settings
+    )
+    if not changed:
+        raise S3Error(
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself "
+            "without changing the object's metadata, storage class, website redirect location or "
+            "encryption attributes.",
+        )
+
+
+def _description(
+    source: CopySource, directives: Directives, headers: ContentHeaders
+) -> Description:
+    """What describes the copy. A redirect is never taken over, a storage class neither."""
+    storage_class = headers.storage_class or STANDARD
+    if directives.metadata_directive == REPLACE:
+        return Description(content.by_wire_name(headers), headers.metadata, storage_class)
+    kept = {name: value for name, value in source.manifest.content.items() if name != REDIRECT}
+    if headers.website_redirect_location is not None:
+        kept[REDIRECT] = headers.website_redirect_location
+    return Description(kept, source.manifest.metadata, storage_class)

@@ -1,0 +1,142 @@
+"""ListObjects and ListObjectsV2.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+"""
+
+from typing import Any
+
+from objstore.call import Call, Reply
+from objstore.errors import S3Error
+from objstore.names import (
+    check_encoding_type,
+    encode_key,
+    instant,
+    make_token,
+    owner_id,
+    page_size,
+    read_token,
+)
+from objstore.storage.records import Page, StoredObject
+
+KEYS_LISTED_MAX = 1000
+_EMPTY = Page((), (), None)
+
+
+async def list_objects(
+    call: Call,
+    *,
+    prefix: str | None = None,
+    delimiter: str | None = None,
+    encoding_type: str | None = None,
+    marker: str | None = None,
+    max_keys: int | None = None,
+    optional_object_attributes: list[str] | None = None,
+) -> Reply:
+    """`optional_object_attributes` can only ask for restore states, which archives alone have."""
+    check_encoding_type(encoding_type)
+    limit = page_size(max_keys, "max-keys", KEYS_LISTED_MAX)
+    page = _page(call, prefix, delimiter, (marker or "").encode(), limit)
+    reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
+    reply["Contents"] = _contents(page, encoding_type, _owner(call))
+    reply["Marker"] = encode_key((marker or "").encode(), encoding_type)
+    if page.next_after is not None and delimiter:
+        # Without a delimiter the last key of the page is the marker, so S3 does not repeat it.
+        reply["NextMarker"] = encode_key(page.next_after, encoding_type)
+    return reply
+
+
+async def list_objects_v2(
+    call: Call,
+    *,
+    prefix: str | None = None,
+    delimiter: str | None = None,
+    encoding_type: str | None = None,
+    max_keys: int | None = None,
+    continuation_token: str | None = None,
+    start_after: str | None = None,
+    fetch_owner: bool | None = None,
+    optional_object_attributes: list[str] | None = None,
+) -> Reply:
+    """`optional_object_attributes` can only ask for restore states, which archives alone have."""
+    check_encoding_type(encoding_type)
+    limit = page_size(max_keys, "max-keys", KEYS_LISTED_MAX)
+    if continuation_token is None:
+        after = (start_after or "").encode()
+    elif continuation_token:
+        after = read_token(continuation_token)
+    else:
+        raise S3Error(
+            "InvalidArgument",
+            "The continuation token provided is incorrect",
+            ArgumentName="continuation-token",
+        )
+    page = _page(call, prefix, delimiter, after, limit)
+    reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
+    reply["Contents"] = _contents(page, encoding_type, _owner(call) if fetch_owner else None)
+    reply["KeyCount"] = len(page.objects) + len(page.common_prefixes)
+    reply["ContinuationToken"] = continuation_token
+    if start_after:
+        reply["StartAfter"] = encode_key(start_after.encode(), encoding_type)
+    if page.next_after is not None:
+        reply["NextContinuationToken"] = make_token(page.next_after)
+    return reply
+
+
+def _page(call: Call, prefix: str | None, delimiter: str | None, after: bytes, limit: int) -> Page:
+    if limit == 0:
+        return _EMPTY
+    return call.services.store.list_objects(
+        call.bucket.bucket_id,
+        prefix=(prefix or "").encode(),
+        after=after,
+        delimiter=(delimiter or "").encode(),
+        limit=limit,
+    )
+
+
+def _owner(call: Call) -> dict[str, str]:
+    return {"ID": owner_id(call.bucket.account)}
+
+
+def _reply(
+    call: Call,
+    page: Page,
+    prefix: str | None,
+    delimiter: str | None,
+    encoding_type: str | None,
+    limit: int,
+) -> Reply:
+    return {
+        "Name": call.bucket.name,
+        "Prefix": encode_key((prefix or "").encode(), encoding_type),
+        "Delimiter": encode_key(delimiter.encode(), encoding_type) if delimiter else None,
+        "MaxKeys": limit,
+        "EncodingType": encoding_type,
+        "IsTruncated": page.next_after is not None,
+        "CommonPrefixes": [
+            {"Prefix": encode_key(prefix, encoding_type)} for prefix in page.common_prefixes
+        ],
+    }
+
+
+def _contents(
+    page: Page, encoding_type: str | None, owner: dict[str, str] | None
+) -> list[dict[str, Any]]:
+    return [_entry(stored, encoding_type, owner) for stored in page.objects]
+
+
+def _entry(
+    stored: StoredObject, encoding_type: str | None, owner: dict[str, str] | None
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "Key": encode_key(stored.key, encoding_type),
+        "LastModified": instant(stored.modified_ms),
+        "ETag": f'"{stored.etag}"',
+        "ChecksumAlgorithm": [stored.checksum_algorithm] if stored.checksum_algorithm else None,
+        "ChecksumType": stored.checksum_type or None,
+        "Size": stored.size,
+        "StorageClass": stored.storage_class,
+    }
+    if owner is not None:
+        entry["Owner"] = owner
+    return entry

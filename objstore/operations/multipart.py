@@ -1,0 +1,242 @@
+"""CreateMultipartUpload, UploadPart, UploadPartCopy: an object on its way in, part by part.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from objstore.call import Call, Reply
+from objstore.checksum import ChecksumHeaders
+from objstore.crypt.frames import wipe
+from objstore.crypt.manifest import Mode
+from objstore.crypt.sse import (
+    NO_ENCRYPTION_HEADERS,
+    EncryptionHeaders,
+    choose,
+    context_header,
+    describe,
+)
+from objstore.errors import S3Error
+from objstore.names import (
+    instant,
+    key_bytes,
+)
+from objstore.payload import Payload
+from objstore.storage.records import (
+    BlobMissingError,
+    Part,
+    Upload,
+)
+from objstore.transfer import content, steps
+from objstore.transfer.conditions import (
+    NO_COPY_SOURCE_CONDITIONS,
+    CopySourceConditions,
+    check_copy_source,
+)
+from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
+from objstore.transfer.integrity import (
+    NO_CHECKSUM_HEADERS,
+    Digests,
+    body_digests,
+    shown,
+)
+from objstore.transfer.publish import Description, random_etag
+from objstore.transfer.ranges import parse_copy_range
+from objstore.transfer.receive import Raw, Received, Source, commit, receive
+from objstore.transfer.source import copy_source, open_key, plaintext
+from objstore.transfer.upload import (
+    check_part_number,
+    checksum_type_of,
+    find_upload,
+    kept_algorithm,
+    make_recipe,
+    open_upload_key,
+    read_recipe,
+    seal_part,
+)
+
+PART_BYTES_MAX = 5 * 1024**3
+PARTS_LISTED_MAX = 1000
+UPLOADS_LISTED_MAX = 1000
+UPLOAD_ID_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedPart:
+    """What UploadPartCopy reads."""
+
+    copy_source: str = ""
+    copy_source_range: str | None = None
+    expected_source_bucket_owner: str | None = None
+
+
+async def create_multipart_upload(
+    call: Call,
+    *,
+    key: str,
+    checksum_algorithm: str | None = None,
+    checksum_type: str | None = None,
+    headers: ContentHeaders = NO_CONTENT_HEADERS,
+    encryption: EncryptionHeaders = NO_ENCRYPTION_HEADERS,
+) -> Reply:
+    encoded_key = key_bytes(key)
+    content.check(headers)
+    kind = checksum_type_of(checksum_algorithm, checksum_type)
+    choice = choose(encryption, call.bucket)
+    steps.request(call, "CreateMultipartUpload", key, choice)
+    services = call.services
+    now_ms = int(services.clock.now() * 1000)
+    storage_class = headers.storage_class or STANDARD
+    envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
+    try:
+        steps.generated(call, envelope)
+        recipe = make_recipe(
+            envelope,
+            bucket=call.bucket,
+            key=encoded_key,
+            created_ms=now_ms,
+            description=Description(content.by_wire_name(headers), headers.metadata, storage_class),
+            checksum_algorithm=checksum_algorithm or "",
+            checksum_type=kind,
+        )
+    finally:
+        steps.wipe_envelope(call, envelope)
+    upload = Upload(
+        upload_id=secrets.token_urlsafe(UPLOAD_ID_BYTES),
+        bucket_id=call.bucket.bucket_id,
+        key=encoded_key,
+        initiated_ms=now_ms,
+        owner=call.caller.principal.arn,
+        storage_class=storage_class,
+        checksum_algorithm=checksum_algorithm or "",
+        checksum_type=kind,
+        recipe=recipe,
+    )
+    await commit(services.store, None, services.store.create_upload(upload))
+    return {
+        "Bucket": call.bucket.name,
+        "Key": key,
+        "UploadId": upload.upload_id,
+        "ChecksumAlgorithm": checksum_algorithm,
+        "ChecksumType": kind or None,
+        "SSEKMSEncryptionContext": context_header(envelope),
+        **describe(envelope),
+    }
+
+
+async def upload_part(
+    call: Call,
+    *,
+    key: str,
+    upload_id: str,
+    part_number: int,
+    body: Payload,
+    content_md5: str | None = None,
+    checksums: ChecksumHeaders = NO_CHECKSUM_HEADERS,
+) -> Reply:
+    check_part_number(part_number)
+    if body.length > PART_BYTES_MAX:
+        raise S3Error(
+            "EntityTooLarge",
+            ProposedSize=str(body.length),
+            MaxSizeAllowed=str(PART_BYTES_MAX),
+        )
+    upload = find_upload(call, upload_id, key)
+    recipe = read_recipe(upload)
+    digests = body_digests(
+        body,
+        checksums,
+        content_md5,
+        want_md5=recipe.mode is Mode.SSE_S3,
+        kept=kept_algorithm(upload),
+    )
+    data_key = open_upload_key(call, upload, recipe)
+    try:
+        steps.unwrapped(call, recipe, data_key)
+        part, received = await _take(call, upload, part_number, data_key, body, digests)
+        steps.encrypted(call, recipe, received)
+    finally:
+        steps.wipe_opened(call, recipe, data_key)
+    await commit(call.services.store, received, call.services.store.put_part(part))
+    verified = digests.verified
+    return {
+        "ETag": f'"{part.etag}"',
+        **describe(recipe),
+        **(shown(*verified) if verified is not None else {}),
+    }
+
+
+async def upload_part_copy(
+    call: Call,
+    *,
+    key: str,
+    upload_id: str,
+    part_number: int,
+    copied: CopiedPart,
+    conditions: CopySourceConditions = NO_COPY_SOURCE_CONDITIONS,
+) -> Reply:
+    check_part_number(part_number)
+    upload = find_upload(call, upload_id, key)
+    try:
+        return await _copy_part(call, upload, part_number, copied, conditions)
+    except BlobMissingError:
+        # The source was replaced while the copy began; look again, once.
+        return await _copy_part(call, upload, part_number, copied, conditions)
+
+
+async def _copy_part(
+    call: Call,
+    upload: Upload,
+    number: int,
+    copied: CopiedPart,
+    conditions: CopySourceConditions,
+) -> Reply:
+    source = copy_source(
+        call, copied.copy_source, expected_owner=copied.expected_source_bucket_owner
+    )
+    check_copy_source(conditions, source.stored)
+    size = source.stored.size
+    text = copied.copy_source_range
+    start, stop = (0, size) if text is None else parse_copy_range(text, size)
+    recipe = read_recipe(upload)
+    kept = kept_algorithm(upload)
+    digests = Digests(None, kept=kept, want_md5=recipe.mode is Mode.SSE_S3)
+    source_key = open_key(call, source.bucket, source.stored, source.manifest)
+    try:
+        data_key = open_upload_key(call, upload, recipe)
+        try:
+            body = await plaintext(call, source, source_key, start=start, stop=stop)
+            part, received = await _take(call, upload, number, data_key, body, digests)
+        finally:
+            wipe(data_key)
+    finally:
+        wipe(source_key)
+    await commit(call.services.store, received, call.services.store.put_part(part))
+    result = {"ETag": f'"{part.etag}"', "LastModified": instant(part.modified_ms)}
+    if upload.checksum_algorithm:
+        result |= shown(kept, received.checksum)
+    return {"CopyPartResult": result, **describe(recipe)}
+
+
+async def _take(
+    call: Call,
+    upload: Upload,
+    number: int,
+    data_key: bytearray,
+    source: Source[Raw],
+    digests: Digests,
+) -> tuple[Part, Received]:
+    """Receive a part and describe its row, which is yet to be committed."""
+    received = await receive(call.services.store, data_key, source, digests=digests)
+    part = Part(
+        upload_id=upload.upload_id,
+        number=number,
+        size=received.size,
+        etag=received.md5 if digests.want_md5 and received.md5 else random_etag(),
+        modified_ms=int(call.services.clock.now() * 1000),
+        blob=received.blob,
+        sealed=seal_part(data_key, upload.upload_id, number, received),
+        inline=received.inline,
+    )
+    return part, received

@@ -1,0 +1,200 @@
+"""GetObject and HeadObject.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kms.aws.errors import AWSError
+from kms.aws.identity import PrincipalKind
+from objstore.call import Call, Reply
+from objstore.crypt.frames import wipe
+from objstore.crypt.manifest import Manifest, decode
+from objstore.crypt.sse import describe
+from objstore.errors import S3Error
+from objstore.names import whole_second
+from objstore.storage.records import BlobMissingError, StoredObject
+from objstore.transfer import content, steps
+from objstore.transfer.conditions import NO_READ_CONDITIONS, ReadConditions, check_read
+from objstore.transfer.integrity import shown
+from objstore.transfer.ranges import Span, parse_range, part_span
+from objstore.transfer.send import Body, send
+from objstore.transfer.source import checksums, find, open_key
+
+ENABLED = "ENABLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Headers that the reply is to carry instead of the stored ones."""
+
+    response_cache_control: str | None = None
+    response_content_disposition: str | None = None
+    response_content_encoding: str | None = None
+    response_content_language: str | None = None
+    response_content_type: str | None = None
+    response_expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which version is read, and what of it."""
+
+    version_id: str | None = None
+    range: str | None = None
+    part_number: int | None = None
+    checksum_mode: str | None = None
+
+
+NO_OVERRIDES = Overrides()
+EVERYTHING = Selection()
+
+
+async def get_object(
+    call: Call,
+    *,
+    key: str,
+    selection: Selection = EVERYTHING,
+    conditions: ReadConditions = NO_READ_CONDITIONS,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Reply:
+    try:
+        return await _get(call, key, selection, conditions, overrides)
+    except BlobMissingError:
+        # The object was replaced between its row's and its blob's reading; look again, once.
+        return await _get(call, key, selection, conditions, overrides)
+
+
+async def _get(
+    call: Call,
+    key: str,
+    selection: Selection,
+    conditions: ReadConditions,
+    overrides: Overrides,
+) -> Reply:
+    stored = find(call, call.bucket, key, selection.version_id)
+    check_read(conditions, stored)
+    manifest = decode(stored.manifest)
+    span = _span(selection, manifest)
+    reply = _described(call, stored, manifest, selection, overrides, span)
+    start, stop = span or (0, stored.size)
+    steps.found(call, key, manifest, stored)
+    data_key = open_key(call, call.bucket, stored, manifest)
+    try:
+        steps.unwrapped(call, manifest, data_key)
+        if selection.checksum_mode == ENABLED:
+            _add_checksum(reply, data_key, manifest, selection)
+        body: Body = await send(
+            call.services.store,
+            data_key,
+            stored=stored,
+            manifest=manifest,
+            start=start,
+            stop=stop,
+        )
+        steps.decrypted(call, manifest, start=start, stop=stop)
+    finally:
+        steps.wipe_opened(call, manifest, data_key)
+    reply["Body"] = body
+    return reply
+
+
+async def head_object(
+    call: Call,
+    *,
+    key: str,
+    selection: Selection = EVERYTHING,
+    conditions: ReadConditions = NO_READ_CONDITIONS,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Reply:
+    """Needs no data key, so no permission on its KMS key either, but for the checksum.
+
+    Checksums are sealed; without the permission the reply leaves them out, as S3 does.
+    """
+    stored = find(call, call.bucket, key, selection.version_id, inline=False)
+    check_read(conditions, stored)
+    manifest = decode(stored.manifest)
+    reply = _described(call, stored, manifest, selection, overrides, _span(selection, manifest))
+    if selection.checksum_mode == ENABLED:
+        try:
+            data_key = open_key(call, call.bucket, stored, manifest)
+        except AWSError:
+            return reply
+        _add_checksum(reply, data_key, manifest, selection)
+        wipe(data_key)
+    return reply
+
+
+def _span(selection: Selection, manifest: Manifest) -> Span | None:
+    """The part of the object that is asked for; None for all of it."""
+    if selection.part_number is not None:
+        if selection.range is not None:
+            raise S3Error(
+                "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
+            )
+        return part_span(selection.part_number, [part.length for part in manifest.parts])
+    if selection.range is not None:
+        return parse_range(selection.range, manifest.size)
+    return None
+
+
+def _described(
+    call: Call,
+    stored: StoredObject,
+    manifest: Manifest,
+    selection: Selection,
+    overrides: Overrides,
+    span: Span | None,
+) -> Reply:
+    """Everything of a reply but its body and checksums."""
+    start, stop = span or (0, stored.size)
+    reply: Reply = {
+        "AcceptRanges": "bytes",
+        "LastModified": whole_second(stored.modified_ms),
+        "ContentLength": stop - start,
+        "ETag": f'"{stored.etag}"',
+        "Metadata": manifest.metadata,
+        "StorageClass": content.shown_storage_class(stored.storage_class),
+        **content.describe(manifest.content),
+        **describe(manifest),
+    }
+    if span is not None and start < stop:
+        reply["ContentRange"] = f"bytes {start}-{stop - 1}/{stored.size}"
+    if selection.part_number is not None and "-" in stored.etag:
+        reply["PartsCount"] = len(manifest.parts)
+    if overrides is not NO_OVERRIDES:
+        _override(call, reply, overrides)
+    return reply
+
+
+def _override(call: Call, reply: Reply, overrides: Overrides) -> None:
+    values = {
+        "CacheControl": overrides.response_cache_control,
+        "ContentDisposition": overrides.response_content_disposition,
+        "ContentEncoding": overrides.response_content_encoding,
+        "ContentLanguage": overrides.response_content_language,
+        "ContentType": overrides.response_content_type,
+    }
+    named = {member: value for member, value in values.items() if value is not None}
+    if overrides.response_expires is not None:
+        named["Expires"] = overrides.response_expires.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    if named and call.caller.principal.kind is PrincipalKind.ANONYMOUS:
+        raise S3Error(
+            "InvalidRequest",
+            "Request specific response headers cannot be used for anonymous GET requests.",
+        )
+    reply.update(named)
+
+
+def _add_checksum(
+    reply: Reply, data_key: bytearray, manifest: Manifest, selection: Selection
+) -> None:
+    """Add the checksum of what the reply holds: the object's or one part's, none for a range."""
+    sums = checksums(data_key, manifest)
+    if selection.part_number is not None and len(manifest.parts) > 1:
+        number = manifest.parts[selection.part_number - 1].number
+        reply.update(shown(manifest.checksum_algorithm, sums.get(str(number))))
+    elif "ContentRange" not in reply or selection.part_number is not None:
+        algorithm = manifest.checksum_algorithm
+        reply.update(shown(algorithm, sums.get(algorithm), manifest.checksum_type))

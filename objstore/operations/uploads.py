@@ -1,0 +1,145 @@
+"""AbortMultipartUpload, ListParts, ListMultipartUploads: uploads in progress.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
+"""
+
+from datetime import datetime
+from typing import Any
+
+from objstore.call import Call, Reply
+from objstore.crypt.frames import wipe
+from objstore.errors import S3Error
+from objstore.names import check_encoding_type, encode_key, instant, owner_id, page_size
+from objstore.storage.records import Part, Upload, UploadMissingError, UploadPage
+from objstore.transfer.integrity import shown
+from objstore.transfer.upload import find_upload, open_part, open_upload_key, read_recipe
+
+PARTS_LISTED_MAX = 1000
+UPLOADS_LISTED_MAX = 1000
+_EMPTY = UploadPage((), (), None, "")
+
+
+async def abort_multipart_upload(
+    call: Call, *, key: str, upload_id: str, if_match_initiated_time: datetime | None = None
+) -> Reply:
+    upload = find_upload(call, upload_id, key)
+    if if_match_initiated_time is not None and if_match_initiated_time.timestamp() != (
+        upload.initiated_ms // 1000
+    ):
+        raise S3Error("PreconditionFailed", Condition="x-amz-if-match-initiated-time")
+    try:
+        await call.services.store.abort_upload(upload_id)
+    except UploadMissingError:
+        raise S3Error("NoSuchUpload", UploadId=upload_id) from None
+    return {}
+
+
+async def list_parts(
+    call: Call,
+    *,
+    key: str,
+    upload_id: str,
+    max_parts: int | None = None,
+    part_number_marker: int | None = None,
+) -> Reply:
+    """Checksums are shown, for which the caller must be able to open the data key, only if the
+    upload was created with a checksum algorithm.
+    """
+    upload = find_upload(call, upload_id, key)
+    limit = page_size(max_parts, "max-parts", PARTS_LISTED_MAX)
+    after = max(part_number_marker or 0, 0)
+    found = call.services.store.parts(upload_id, after=after, limit=limit + 1)
+    page = found[:limit]
+    sums = _part_sums(call, upload, page)
+    truncated = len(found) > limit > 0
+    return {
+        "Bucket": call.bucket.name,
+        "Key": key,
+        "UploadId": upload_id,
+        "PartNumberMarker": after,
+        "NextPartNumberMarker": page[-1].number if page else 0,
+        "MaxParts": limit,
+        "IsTruncated": truncated,
+        "Parts": [
+            {
+                "PartNumber": part.number,
+                "LastModified": instant(part.modified_ms),
+                "ETag": f'"{part.etag}"',
+                "Size": part.size,
+                **sums.get(part.number, {}),
+            }
+            for part in page
+        ],
+        "Initiator": {"ID": upload.owner},
+        "Owner": {"ID": owner_id(call.bucket.account)},
+        "StorageClass": upload.storage_class,
+        "ChecksumAlgorithm": upload.checksum_algorithm or None,
+        "ChecksumType": upload.checksum_type or None,
+    }
+
+
+def _part_sums(call: Call, upload: Upload, parts: list[Part]) -> dict[int, dict[str, Any]]:
+    """The checksum members of each part, by number."""
+    if not upload.checksum_algorithm or not parts:
+        return {}
+    data_key = open_upload_key(call, upload, read_recipe(upload))
+    try:
+        return {part.number: shown(*open_part(data_key, part)) for part in parts}
+    finally:
+        wipe(data_key)
+
+
+async def list_multipart_uploads(
+    call: Call,
+    *,
+    prefix: str | None = None,
+    delimiter: str | None = None,
+    encoding_type: str | None = None,
+    key_marker: str | None = None,
+    upload_id_marker: str | None = None,
+    max_uploads: int | None = None,
+) -> Reply:
+    check_encoding_type(encoding_type)
+    limit = page_size(max_uploads, "max-uploads", UPLOADS_LISTED_MAX)
+    page = _EMPTY
+    if limit > 0:
+        page = call.services.store.uploads(
+            call.bucket.bucket_id,
+            prefix=(prefix or "").encode(),
+            after_key=(key_marker or "").encode(),
+            # Without a key marker, the upload id marker means nothing.
+            after_upload=(upload_id_marker or "") if key_marker else "",
+            delimiter=(delimiter or "").encode(),
+            limit=limit,
+        )
+    reply: Reply = {
+        "Bucket": call.bucket.name,
+        "KeyMarker": encode_key((key_marker or "").encode(), encoding_type),
+        "UploadIdMarker": upload_id_marker or "",
+        "Prefix": encode_key((prefix or "").encode(), encoding_type),
+        "Delimiter": encode_key(delimiter.encode(), encoding_type) if delimiter else None,
+        "MaxUploads": limit,
+        "EncodingType": encoding_type,
+        "IsTruncated": page.next_key is not None,
+        "Uploads": [_entry(call, upload, encoding_type) for upload in page.uploads],
+        "CommonPrefixes": [
+            {"Prefix": encode_key(common, encoding_type)} for common in page.common_prefixes
+        ],
+    }
+    if page.next_key is not None:
+        reply["NextKeyMarker"] = encode_key(page.next_key, encoding_type)
+        reply["NextUploadIdMarker"] = page.next_upload
+    return reply
+
+
+def _entry(call: Call, upload: Upload, encoding_type: str | None) -> dict[str, Any]:
+    return {
+        "UploadId": upload.upload_id,
+        "Key": encode_key(upload.key, encoding_type),
+        "Initiated": instant(upload.initiated_ms),
+        "StorageClass": upload.storage_class,
+        "Owner": {"ID": owner_id(call.bucket.account)},
+        "Initiator": {"ID": upload.owner},
+        "ChecksumAlgorithm": upload.checksum_algorithm or None,
+        "ChecksumType": upload.checksum_type or None,
+    }

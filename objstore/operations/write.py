@@ -1,0 +1,90 @@
+"""PutObject.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+"""
+
+from objstore.call import Call, Reply
+from objstore.checksum import ChecksumHeaders
+from objstore.crypt.manifest import Mode
+from objstore.crypt.sse import (
+    NO_ENCRYPTION_HEADERS,
+    EncryptionHeaders,
+    choose,
+    context_header,
+    describe,
+)
+from objstore.errors import S3Error
+from objstore.names import key_bytes
+from objstore.payload import Payload
+from objstore.transfer import content, steps
+from objstore.transfer.conditions import NO_WRITE_CONDITIONS, WriteConditions, write_check
+from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
+from objstore.transfer.integrity import (
+    NO_CHECKSUM_HEADERS,
+    body_digests,
+    shown,
+)
+from objstore.transfer.publish import (
+    FULL_OBJECT,
+    Description,
+    publishable,
+    single_part,
+)
+from objstore.transfer.receive import commit, receive
+
+PUT_BYTES_MAX = 5 * 1024**3
+
+
+async def put_object(
+    call: Call,
+    *,
+    key: str,
+    body: Payload,
+    content_md5: str | None = None,
+    headers: ContentHeaders = NO_CONTENT_HEADERS,
+    checksums: ChecksumHeaders = NO_CHECKSUM_HEADERS,
+    encryption: EncryptionHeaders = NO_ENCRYPTION_HEADERS,
+    conditions: WriteConditions = NO_WRITE_CONDITIONS,
+) -> Reply:
+    encoded_key = key_bytes(key)
+    content.check(headers)
+    if body.length > PUT_BYTES_MAX:
+        raise S3Error(
+            "EntityTooLarge",
+            ProposedSize=str(body.length),
+            MaxSizeAllowed=str(PUT_BYTES_MAX),
+        )
+    check = write_check(conditions, key)
+    services = call.services
+    choice = choose(encryption, call.bucket)
+    steps.request(call, "PutObject", key, choice)
+    # S3 asks KMS before it looks at conditions and checksums, and so do we.
+    envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
+    try:
+        steps.generated(call, envelope)
+        plain_md5 = envelope.mode is Mode.SSE_S3
+        digests = body_digests(body, checksums, content_md5, want_md5=plain_md5)
+        if check is not None:
+            check(services.store.object(call.bucket.bucket_id, encoded_key, inline=False))
+        received = await receive(services.store, envelope.key, body, digests=digests)
+        steps.encrypted(call, envelope, received)
+        new = publishable(
+            envelope,
+            data_key=envelope.key,
+            bucket=call.bucket,
+            key=encoded_key,
+            created_ms=int(services.clock.now() * 1000),
+            description=Description(
+                content.by_wire_name(headers), headers.metadata, headers.storage_class or STANDARD
+            ),
+            stored=single_part(received, plain_md5=plain_md5),
+        )
+    finally:
+        steps.wipe_envelope(call, envelope)
+    await commit(services.store, received, services.store.put_object(new, check=check))
+    return {
+        "ETag": f'"{new.etag}"',
+        "SSEKMSEncryptionContext": context_header(envelope),
+        **describe(envelope),
+        **shown(received.checksum_algorithm, received.checksum, FULL_OBJECT),
+    }

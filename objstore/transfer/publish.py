@@ -1,0 +1,116 @@
+"""From what was received to the row that publishes it: manifest, MAC, sealed checksums.
+
+Every way in (PutObject, CopyObject, CompleteMultipartUpload) ends here, so that no object can
+exist whose manifest does not bind its place, its parts and its key.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from objstore.crypt.data_keys import Wrapped
+from objstore.crypt.manifest import Manifest, PartEntry, authenticate, encode, seal_checksums
+from objstore.storage.records import NULL_VERSION, BlobRef, Bucket, StoredObject
+from objstore.transfer.receive import Received
+
+FULL_OBJECT = "FULL_OBJECT"
+COMPOSITE = "COMPOSITE"
+ETAG_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a client said about an object: content headers, user metadata, storage class."""
+
+    content: Mapping[str, str]
+    metadata: Mapping[str, str]
+    storage_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was stored for it: its parts in order and the blobs that hold them.
+
+    `checksums` are base64 values by name: the algorithm's for the object, a number for a part's.
+    """
+
+    etag: str
+    parts: tuple[PartEntry, ...]
+    blobs: tuple[BlobRef, ...]
+    inline: bytes | None
+    checksum_algorithm: str
+    checksum_type: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+def random_etag() -> str:
+    """An ETag for objects whose ETag is not an MD5 (SSE-KMS)."""
+    return os.urandom(ETAG_BYTES).hex()
+
+
+def single_part(received: Received, *, plain_md5: bool) -> Stored:
+    """An object of one blob. Its ETag is the MD5 where S3 promises that, else random."""
+    etag = received.md5 if plain_md5 else None
+    part = PartEntry(
+        number=1,
+        blob_id=received.blob.blob_id,
+        length=received.size,
+        commitment=received.commitment,
+    )
+    return Stored(
+        etag=etag or random_etag(),
+        parts=(part,),
+        blobs=(received.blob,),
+        inline=received.inline,
+        checksum_algorithm=received.checksum_algorithm,
+        checksum_type=FULL_OBJECT,
+        checksums={received.checksum_algorithm: received.checksum},
+    )
+
+
+def publishable(
+    envelope: Wrapped,
+    *,
+    data_key: bytearray,
+    bucket: Bucket,
+    key: bytes,
+    created_ms: int,
+    description: Description,
+    stored: Stored,
+) -> StoredObject:
+    """The row of a new object whose `data_key` `envelope` holds wrapped."""
+    size = sum(part.length for part in stored.parts)
+    manifest = Manifest(
+        bucket_id=bucket.bucket_id,
+        key=key,
+        version_id=NULL_VERSION,
+        size=size,
+        etag=stored.etag,
+        created_ms=created_ms,
+        mode=envelope.mode,
+        kms_key_arn=envelope.kms_key_arn,
+        wrapped_key=envelope.wrapped_key,
+        context=envelope.context,
+        content=description.content,
+        metadata=description.metadata,
+        checksums=seal_checksums(data_key, stored.checksums, binding=NULL_VERSION.encode()),
+        checksum_algorithm=stored.checksum_algorithm,
+        checksum_type=stored.checksum_type,
+        parts=stored.parts,
+    )
+    encoded = encode(manifest)
+    return StoredObject(
+        bucket_id=bucket.bucket_id,
+        key=key,
+        version_id=NULL_VERSION,
+        size=size,
+        etag=stored.etag,
+        modified_ms=created_ms,
+        storage_class=description.storage_class,
+        checksum_algorithm=stored.checksum_algorithm,
+        checksum_type=stored.checksum_type,
+        manifest=encoded,
+        mac=authenticate(data_key, encoded),
+        blobs=stored.blobs,
+        inline=stored.inline,
+    )

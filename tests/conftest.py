@@ -1,0 +1,102 @@
+"""A real server on a real socket, shared by the tests that need one."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+START_SECONDS_MAX = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running `objstore serve`."""
+
+    endpoint: str
+    data: Path
+    process: subprocess.Popen[str]
+    access_key_id: str = "test"
+    secret_access_key: str = "test"
+    region: str = "us-east-1"
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client of this server; no retries, so that a failure is seen."""
+        config = Config(retries={"max_attempts": 0}).merge(options.pop("config", Config()))
+        arguments = {
+            "endpoint_url": self.endpoint,
+            "aws_access_key_id": self.access_key_id,
+            "aws_secret_access_key": self.secret_access_key,
+            "region_name": self.region,
+            "config": config,
+        }
+        return boto3.client(service, **{**arguments, **options})
+
+    def environment(self) -> dict[str, str]:
+        """The variables that point the aws CLI here."""
+        return {
+            **os.environ,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_PAGER": "",
+        }
+
+
+def start_server(data: Path, *flags: str) -> Server:
+    """Start `objstore serve` on a free port and wait until it serves."""
+    log = data.with_suffix(".log").open("w", encoding="utf-8")
+    command = [sys.executable, "-m", "objstore", "serve", "--data", str(data), "--port", "0"]
+    with log:
+        process = subprocess.Popen(
+            [*command, *flags], stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    assert process.stdout is not None
+    for line in process.stdout:
+        found = re.match(r"objstore serves (\S+)", line)
+        if found:
+            return Server(found[1], data, process)
+    process.wait(START_SECONDS_MAX)
+    raise AssertionError(data.with_suffix(".log").read_text(encoding="utf-8"))
+
+
+def stop_server(server: Server) -> None:
+    server.process.terminate()
+    server.process.wait(START_SECONDS_MAX)
+    assert server.process.stdout is not None
+    server.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A development server for the whole session; tests use buckets of their own."""
+    started = start_server(tmp_path_factory.mktemp("server") / "data", "--dev")
+    yield started
+    stop_server(started)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers of the test's own: `serve("--workers", "2")`."""
+    started: list[Server] = []
+
+    def start(*flags: str, data: str = "data") -> Server:
+        started.append(start_server(tmp_path / data, *flags))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            stop_server(one)
+        elif one.process.stdout is not None:
+            one.process.stdout.close()

@@ -1,0 +1,265 @@
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import pytest
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+
+from kms.aws import sigv4
+from kms.aws.authentication import Request
+from kms.aws.clock import FixedClock, SystemClock
+from kms.aws.errors import AWSError
+from kms.aws.identity import ANONYMOUS, Credential
+from objstore.account.directory import Directory, root_credential, root_principal
+from objstore.authenticate import Authenticated, Authenticator, PayloadMode, signed_service
+
+HOST = "localhost:9000"
+MODES = [mode.value for mode in PayloadMode if mode is not PayloadMode.SIGNED]
+DIGEST = hashlib.sha256(b"body").hexdigest()
+NOW = SystemClock().now()
+
+
+def authenticator(later: float = 0, *, permissive: bool = False) -> Authenticator:
+    directory = Directory()
+    directory.add_credential(root_credential("123456789012", "AKIA", "the-secret"))
+    root = root_principal("123456789012") if permissive else None
+    return Authenticator(directory, FixedClock(NOW + later), region="us-east-1", permissive=root)
+
+
+class _Signer(S3SigV4Auth):  # type: ignore[misc]
+    """S3SigV4Auth signs the payload hash that the request states."""
+
+    def payload(self, request: AWSRequest) -> str:
+        return str(request.headers["X-Amz-Content-SHA256"])
+
+    def _modify_request_before_signing(self, request: AWSRequest) -> None:
+        stated = request.headers["X-Amz-Content-SHA256"]
+        super()._modify_request_before_signing(request)
+        request.headers.replace_header("X-Amz-Content-SHA256", stated)
+
+
+def by_header(
+    payload_hash: str = DIGEST,
+    *,
+    path: str = "/bucket/a%20b%2Fc",
+    query: str = "",
+    access_key: str = "AKIA",
+    secret: str = "the-secret",
+    token: str | None = None,
+    service: str = "s3",
+) -> Request:
+    request = AWSRequest(
+        "PUT",
+        f"http://{HOST}{path}?{query}",
+        headers={
+            "Host": HOST,
+            "X-Amz-Content-SHA256": payload_hash,
+            "X-Amz-Meta-A": "1",
+            "Content-Type": "text/plain",
+        },
+    )
+    credentials = BotocoreCredentials(access_key, secret, token)
+    _Signer(credentials, service, "eu-west-1").add_auth(request)
+    headers = sigv4.collect_headers(
+        (name.encode(), value.encode()) for name, value in request.headers.items()
+    )
+    return Request("PUT", path, query, headers)
+
+
+def by_query(
+    expires: int = 600, headers: dict[str, str] | None = None, secret: str = "the-secret"
+) -> Request:
+    sent = {"host": HOST, **(headers or {})}
+    request = AWSRequest("GET", f"http://{HOST}/bucket/key?versionId=a%20b", headers=sent)
+    credentials = BotocoreCredentials("AKIA", secret)
+    S3SigV4QueryAuth(credentials, "s3", "eu-west-1", expires).add_auth(request)
+    return Request("GET", "/bucket/key", str(request.url).partition("?")[2], sent)
+
+
+def changed(request: Request, **headers: str) -> Request:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request(request.method, request.path, request.query, {**request.headers, **named})
+
+
+def test_a_signed_request() -> None:
+    found = authenticator().authenticate(by_header(query="uploads&prefix=a%2Bb"))
+    assert found.principal.account == "123456789012"
+    assert (found.access_key_id, found.region) == ("AKIA", "eu-west-1")
+    assert (found.mode, found.body_sha256) == (PayloadMode.SIGNED, DIGEST)
+    assert found.signing is not None
+    assert not found.presigned
+
+
+def test_a_presigned_request() -> None:
+    found = authenticator().authenticate(by_query())
+    assert (found.mode, found.presigned) == (PayloadMode.UNSIGNED, True)
+    assert found.access_key_id == "AKIA"
+
+
+def test_an_anonymous_request() -> None:
+    found = authenticator().authenticate(Request("GET", "/b/k", "", {"host": HOST}))
+    assert found == Authenticated(None, "us-east-1", PayloadMode.UNSIGNED, None, None)
+    assert (found.principal, found.access_key_id) == (ANONYMOUS, "")
+    for text, mode in ((DIGEST, PayloadMode.SIGNED), (MODES[0], PayloadMode.UNSIGNED)):
+        request = Request("PUT", "/b/k", "", {"x-amz-content-sha256": text})
+        assert authenticator().authenticate(request).mode is mode
+
+
+def matrix() -> Iterator[tuple[str, Request]]:
+    """Every payload mode, by header and by query, spoilt in every way that must not pass."""
+    for mode in [*MODES, DIGEST]:
+        good = by_header(mode)
+        url = by_query(headers={"x-amz-content-sha256": mode})
+        yield "SignatureDoesNotMatch", by_header(mode, secret="wrong")
+        yield "SignatureDoesNotMatch", by_query(headers=dict(url.headers), secret="wrong")
+        yield "InvalidAccessKeyId", by_header(mode, access_key="AKIB", secret="wrong")
+        for request, name in product((good, url), ("x-amz-copy-source", "x-amz-acl")):
+            yield "AccessDenied", changed(request, **{name: "/other/key"})
+        for request in (good, url):
+            yield "SignatureDoesNotMatch", changed(request, host="other")
+            for method, path, query in (
+                ("DELETE", request.path, request.query),
+                (request.method, "/bucket/other", request.query),
+                (request.method, request.path, f"{request.query}&acl"),
+            ):
+                yield (
+                    "SignatureDoesNotMatch",
+                    Request(method, path, query, request.headers),
+                )
+        other = next(each for each in MODES if each != mode)
+        for request in (good, url):
+            yield "SignatureDoesNotMatch", changed(request, x_amz_content_sha256=other)
+
+
+def test_every_payload_mode_is_verified() -> None:
+    assert authenticator().authenticate(by_query(headers={"x-amz-content-sha256": MODES[1]}))
+    for code, request in matrix():
+        with pytest.raises(AWSError) as caught:
+            authenticator().authenticate(request)
+        assert caught.value.code == code, request
+        assert "the-secret" not in f"{caught.value.message}{caught.value.fields}"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_modes(mode: str) -> None:
+    assert authenticator().authenticate(by_header(mode)).mode.value == mode
+
+
+def unsigned_header(name: str) -> Request:
+    good = by_header()
+    return Request(good.method, good.path, good.query, {**good.headers, name: "1"})
+
+
+def lacking(name: str) -> Request:
+    good = by_header()
+    headers = {key: value for key, value in good.headers.items() if key != name}
+    return Request(good.method, good.path, good.query, headers)
+
+
+def rescoped(old: str, new: str) -> Request:
+    good = by_header()
+    return changed(good, authorization=good.headers["authorization"].replace(old, new))
+
+
+REFUSED: list[tuple[Callable[[], Request], float, str, int, str]] = [
+    (lambda: by_header("STREAMING-X"), 0, "InvalidArgument", 400, "x-amz-content-sha256 must be"),
+    (lambda: by_header("a" * 63), 0, "InvalidArgument", 400, "x-amz-content-sha256 must be"),
+    (lambda: lacking("x-amz-content-sha256"), 0, "InvalidRequest", 400, "Missing required header"),
+    (lambda: lacking("x-amz-date"), 0, "AccessDenied", 403, "valid Date or x-amz-date"),
+    (by_header, 1000, "RequestTimeTooSkewed", 403, "difference"),
+    (by_header, -1000, "RequestTimeTooSkewed", 403, "difference"),
+    (by_query, 700, "AccessDenied", 403, "Request has expired"),
+    (lambda: by_query(604801), 0, "AuthorizationQueryParametersError", 400, "less than a week"),
+    (lambda: by_header(token="x"), 0, "InvalidToken", 400, "token"),
+    (lambda: by_header(service="kms"), 0, "AuthorizationHeaderMalformed", 400, '"kms"'),
+    (lambda: rescoped("aws4_request", "x"), 0, "AuthorizationHeaderMalformed", 400, "terminal"),
+    (
+        lambda: Request("GET", "/", "", {"authorization": "AWS AKIA:sig"}),
+        0,
+        "InvalidRequest",
+        400,
+        "Please use AWS4-HMAC-SHA256.",
+    ),
+    (
+        lambda: Request("GET", "/", "AWSAccessKeyId=A&Expires=1&Signature=x", {}),
+        0,
+        "InvalidRequest",
+        400,
+        "Please use AWS4-HMAC-SHA256.",
+    ),
+    (
+        lambda: Request("GET", "/", by_query().query, by_header().headers),
+        0,
+        "InvalidArgument",
+        400,
+        "Only one auth mechanism allowed",
+    ),
+    (
+        lambda: Request("PUT", "/", "", {"x-amz-content-sha256": MODES[1]}),
+        0,
+        "InvalidRequest",
+        400,
+        "anonymous",
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_of", "later", "code", "status", "text"), REFUSED)
+def test_refusals(
+    request_of: Callable[[], Request], later: float, code: str, status: int, text: str
+) -> None:
+    with pytest.raises(AWSError) as caught:
+        authenticator(later).authenticate(request_of())
+    assert (caught.value.code, caught.value.status) == (code, status)
+    assert text in caught.value.message
+
+
+FIELDS: list[tuple[Callable[[], Request], float, set[str]]] = [
+    (by_header, 1000, {"RequestTime", "ServerTime", "MaxAllowedSkewMilliseconds"}),
+    (by_query, 700, {"Expires", "ServerTime", "X-Amz-Expires"}),
+    (lambda: unsigned_header("x-amz-acl"), 0, {"HeadersNotSigned"}),
+    (lambda: by_header(access_key="AKIB"), 0, {"AWSAccessKeyId"}),
+    (
+        lambda: by_header(secret="x"),
+        0,
+        {"AWSAccessKeyId", "StringToSign", "SignatureProvided", "CanonicalRequest"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_of", "later", "names"), FIELDS)
+def test_refusals_say_why(request_of: Callable[[], Request], later: float, names: set[str]) -> None:
+    with pytest.raises(AWSError) as caught:
+        authenticator(later).authenticate(request_of())
+    assert set(caught.value.fields) == names
+
+
+def test_sessions() -> None:
+    directory = Directory()
+    root = root_principal("123456789012")
+    session = Credential("ASIA", "s", root, session_token="token", expires_at=NOW + 60)
+    directory.add_credential(session)
+    request = by_header(access_key="ASIA", secret="s", token="token")
+    young = Authenticator(directory, FixedClock(NOW), region="us-east-1")
+    assert young.authenticate(request).credential is session
+    old = Authenticator(directory, FixedClock(NOW + 60), region="us-east-1")
+    with pytest.raises(AWSError, match="ExpiredToken"):
+        old.authenticate(request)
+
+
+def test_permissive_takes_any_key_but_still_reads_the_mode() -> None:
+    request = by_header(MODES[1], access_key="whoever", secret="x")
+    found = authenticator(9999, permissive=True).authenticate(request)
+    assert (found.access_key_id, found.principal.account) == ("whoever", "123456789012")
+    assert (found.mode.value, found.signing) == (MODES[1], None)
+    with pytest.raises(AWSError, match="InvalidArgument"):
+        authenticator(permissive=True).authenticate(by_header("STREAMING-X"))
+
+
+def test_the_service_that_a_request_is_for() -> None:
+    signed = by_header(service="kms")
+    assert signed_service(signed.headers, "") == "kms"
+    assert signed_service({}, by_query().query) == "s3"
+    assert signed_service({}, "prefix=x") is None
