@@ -32,7 +32,9 @@ _ACTIONS = {
     "CompleteMultipartUpload": "s3:PutObject",
     "CopyObject": "s3:PutObject",
     "CreateMultipartUpload": "s3:PutObject",
+    "DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
     "DeleteObjects": "s3:DeleteObject",
+    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
     "HeadBucket": "s3:ListBucket",
     "HeadObject": "s3:GetObject",
     "ListBuckets": "s3:ListAllMyBuckets",
@@ -40,6 +42,7 @@ _ACTIONS = {
     "ListObjects": "s3:ListBucket",
     "ListObjectsV2": "s3:ListBucket",
     "ListParts": "s3:ListMultipartUploadParts",
+    "PutBucketEncryption": "s3:PutEncryptionConfiguration",
     "UploadPart": "s3:PutObject",
     "UploadPartCopy": "s3:PutObject",
 }

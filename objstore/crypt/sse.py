@@ -22,6 +22,19 @@ AWS_MANAGED_KEY = "alias/aws/s3"
 ARN_CONTEXT_KEY = "aws:s3:arn"
 CONTEXT_HEADER = "x-amz-server-side-encryption-context"
 CONTEXT_HEADER_CHARACTERS_MAX = 8192
+SSE_C = "SSE-C"
+SETTING = "encryption"  # of Bucket.settings: a ServerSideEncryptionConfiguration of one rule
+
+# What applies to a bucket that was never configured. New buckets block SSE-C since April 2026.
+DEFAULT_ENCRYPTION: Mapping[str, Any] = {
+    "Rules": [
+        {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": AES256},
+            "BucketKeyEnabled": False,
+            "BlockedEncryptionTypes": {"EncryptionType": [SSE_C]},
+        }
+    ]
+}
 
 _SSE_HEADER = "x-amz-server-side-encryption"
 _KEY_WITHOUT_KMS = (
@@ -169,10 +182,7 @@ def _bucket_default(bucket: Bucket) -> Choice:
 
 def _default_rule(bucket: Bucket) -> Mapping[str, Any]:
     """The bucket's one rule, in the shape of a ServerSideEncryptionConfiguration."""
-    configuration = bucket.settings.get("encryption")
-    if not configuration:
-        return {}
-    rule: Mapping[str, Any] = configuration["Rules"][0]
+    rule: Mapping[str, Any] = bucket.settings.get(SETTING, DEFAULT_ENCRYPTION)["Rules"][0]
     return rule
 
 

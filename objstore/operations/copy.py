@@ -11,6 +11,7 @@ from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Mode
 from objstore.crypt.sse import (
     NO_ENCRYPTION_HEADERS,
+    SETTING,
     EncryptionHeaders,
     choose,
     context_header,
@@ -181,7 +182,7 @@ def _check_self_copy(
         or headers.storage_class is not None
         or headers.website_redirect_location is not None
         or encryption != NO_ENCRYPTION_HEADERS
-        or "encryption" in call.bucket.settings
+        or SETTING in call.bucket.settings
     )
     if not changed:
         raise S3Error(
