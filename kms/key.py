@@ -13,8 +13,10 @@ from kms.errors import KMSError
 SYMMETRIC_DEFAULT = "SYMMETRIC_DEFAULT"
 ENCRYPT_DECRYPT = "ENCRYPT_DECRYPT"
 ORIGIN_AWS_KMS = "AWS_KMS"
+ORIGIN_EXTERNAL = "EXTERNAL"
 CUSTOMER = "CUSTOMER"
 AWS = "AWS"
+ON_DEMAND_ROTATION_SECONDS = 100
 
 
 class KeyState(StrEnum):
@@ -30,12 +32,26 @@ class KeyState(StrEnum):
     UPDATING = "Updating"
 
 
+class MaterialState(StrEnum):
+    """What a key does with one of its materials; values are the API's."""
+
+    CURRENT = "CURRENT"
+    NON_CURRENT = "NON_CURRENT"
+    PENDING_ROTATION = "PENDING_ROTATION"
+    PENDING_IMPORTS = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A KMS key: a name, a policy and a state over one or more materials.
 
-    `manager` is "CUSTOMER" or "AWS"; `deletion_at` is in seconds since 1970 while a deletion is
-    scheduled; `material_id` (64 hex digits) names the material that encrypts.
+    `material_id` (64 hex digits) names the material that encrypts, "" before the first import.
+    `primary_region` is empty for a single-Region key; related multi-Region keys are records of
+    their own with the same account and key id. Dates are in seconds since 1970: `deletion_at` and
+    `pending_window_days` while a deletion is scheduled, `next_rotation_at` with
+    `rotation_period_days` while automatic rotation is on, `on_demand_at` when a rotation on demand
+    was asked for, `expires_at` when the first of its imported materials expires, `settles_at` when
+    Creating or Updating ends. `due_at` is the first of them at which something happens.
     """
 
     account: str
@@ -50,17 +66,58 @@ class Key:
     usage: str = ENCRYPT_DECRYPT
     spec: str = SYMMETRIC_DEFAULT
     origin: str = ORIGIN_AWS_KMS
-    deletion_at: float | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    primary_region: str = ""
+    deletion_at: float | None = None
+    pending_window_days: int | None = None
+    rotation_period_days: int | None = None
+    next_rotation_at: float | None = None
+    on_demand_at: float | None = None
+    on_demand_rotations: int = 0
+    expires_at: float | None = None
+    settles_at: float | None = None
     arn: str = field(init=False)
+    due_at: float | None = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arn", arn.kms_key(self.region, self.account, self.key_id))
+        object.__setattr__(self, "due_at", _due(self))
+
+    @property
+    def multi_region(self) -> bool:
+        return self.primary_region != ""
+
+    @property
+    def replica(self) -> bool:
+        """Whether another Region has the primary key."""
+        return self.primary_region not in ("", self.region)
+
+    @property
+    def rotates(self) -> bool:
+        """Whether the key can have more than one material."""
+        return self.spec == SYMMETRIC_DEFAULT
+
+
+def _due(key: Key) -> float | None:
+    """When something happens to `key` next. Only enabled keys rotate by their schedule."""
+    started = key.on_demand_at
+    dates = (
+        key.deletion_at,
+        key.next_rotation_at if key.state is KeyState.ENABLED else None,
+        started + ON_DEMAND_ROTATION_SECONDS if started is not None else None,
+        key.expires_at,
+        key.settles_at,
+    )
+    return min((date for date in dates if date is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The key material of one version of a key, wrapped by the root of trust."""
+    """The key material of one version of a key, wrapped by the root of trust.
+
+    `wrapped` is empty while imported material is deleted or expired: the record stays, so that the
+    same bytes, and only they, can come back. `number` counts the materials of a key from 1.
+    """
 
     material_id: str
     account: str
@@ -70,6 +127,17 @@ class Material:
     usage: str
     wrapped: bytes = field(repr=False)
     created_at: float
+    number: int = 1
+    state: MaterialState = MaterialState.CURRENT
+    description: str = ""
+    expires_at: float | None = None
+    rotation_type: str = ""
+    rotated_at: float | None = None
+
+    @property
+    def bound(self) -> bool:
+        """Whether the key has ever encrypted with it: such a material belongs to it for good."""
+        return self.state in (MaterialState.CURRENT, MaterialState.NON_CURRENT)
 
     @property
     def binding(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from kms.errors import KMSError
 from kms.key import Alias, Key
+from kms.material import generate
 from kms.store import Store
 
 ALIASES_PER_KEY_MAX = 50
@@ -19,8 +20,8 @@ def plant_key(store: Store, draft: Key, *, aliases: Sequence[str], material: byt
     account, region, key_id, now = draft.account, draft.region, draft.key_id, draft.created_at
     planted = False
     if store.key(account, region, key_id) is None:
-        backing = None if material is None else bytearray(material)
-        made = store.new_material(account, region, key_id, now, backing)
+        backing = generate(draft.spec) if material is None else bytearray(material)
+        made = store.new_material(draft, backing, now)
         planted = store.add_key(replace(draft, material_id=made.material_id), made)
     for name in aliases:
         if not name.startswith(ALIAS_PREFIX):

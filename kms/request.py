@@ -8,7 +8,7 @@ audit record.
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kms.authorize import authorize, denied_elsewhere, via_s3
 from kms.aws import arn
@@ -17,6 +17,7 @@ from kms.aws.clock import Clock
 from kms.aws.identity import Caller
 from kms.errors import KMSError
 from kms.key import AWS, Alias, Key, check_state
+from kms.material import generate
 from kms.policy_text import s3_managed_policy
 from kms.store import Store
 
@@ -117,17 +118,12 @@ class Request:
         """The account's AWS managed key for S3, made on first use in a region."""
         account, region, now = self.caller.account, self.caller.region, self.clock.now()
         key_id = str(uuid.uuid4())
-        material = self.store.new_material(account, region, key_id, now)
-        key = Key(
-            account,
-            region,
-            key_id,
-            now,
-            material.material_id,
-            s3_managed_policy(account, f"s3.{region}.amazonaws.com"),
-            manager=AWS,
-            description=S3_DESCRIPTION,
+        policy = s3_managed_policy(account, f"s3.{region}.amazonaws.com")
+        draft = Key(
+            account, region, key_id, now, "", policy, manager=AWS, description=S3_DESCRIPTION
         )
+        material = self.store.new_material(draft, generate(draft.spec), now)
+        key = replace(draft, material_id=material.material_id)
         alias = Alias(account, region, S3_ALIAS, key_id, now, now)
         if self.store.add_key(key, material, alias):
             return key

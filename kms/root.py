@@ -135,12 +135,11 @@ class Root:
         self._aeads = {version: AESGCM(_derive(key, b"wrap")) for version, key in keys.items()}
         for key in keys.values():
             key[:] = bytes(len(key))
-        self._random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
+        self._random = _open_random()
 
     def fill_random(self, buffer: bytearray) -> None:
         """Fill `buffer` from the operating system's generator, leaving no copy elsewhere."""
-        if os.readv(self._random, [buffer]) != len(buffer):
-            raise RootError("the operating system gave too few random bytes")
+        _fill(self._random, buffer)
 
     def close(self) -> None:
         """Give the generator's descriptor back; a second call does nothing."""
@@ -194,6 +193,26 @@ class Root:
         except InvalidTag:
             raise RootError("a wrapped secret of the key store was altered or moved") from None
         return secret
+
+
+def random_bytes(length: int) -> bytearray:
+    """Fresh random bytes that have no copy elsewhere; for making keys, not for the hot path."""
+    buffer = bytearray(length)
+    descriptor = _open_random()
+    try:
+        _fill(descriptor, buffer)
+    finally:
+        os.close(descriptor)
+    return buffer
+
+
+def _open_random() -> int:
+    return os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _fill(descriptor: int, buffer: bytearray) -> None:
+    if os.readv(descriptor, [buffer]) != len(buffer):
+        raise RootError("the operating system gave too few random bytes")
 
 
 def _aad(purpose: str, binding: Iterable[str]) -> bytes:

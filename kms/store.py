@@ -11,6 +11,7 @@ import hmac
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ import apsw
 
 from kms.key import Alias, Key, Material
 from kms.root import DomainRecord, Root, RootError, Sealer
+from kms.store_edits import Edit
 from kms.store_rows import (
     ALIAS_COLUMNS,
     KEY_COLUMNS,
     MATERIAL_COLUMNS,
+    OF_A_KEY,
     SCHEMA,
     alias_from_row,
     key_from_row,
-    key_to_row,
     material_from_row,
 )
 
@@ -179,38 +181,52 @@ class Store:
         return [alias_from_row(row) for row in rows]
 
     def overdue(self, now: float, limit: int) -> list[Key]:
-        """Keys whose deletion was due at `now`."""
+        """Keys to which something was to happen by `now`."""
         rows = self._connection.execute(
-            f"SELECT {KEY_COLUMNS} FROM keys WHERE deletion_at<=? ORDER BY deletion_at LIMIT ?",
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE due_at<=? ORDER BY due_at LIMIT ?",
             (now, limit),
         )
         return [key_from_row(row) for row in rows]
 
-    def new_material(
-        self, account: str, region: str, key_id: str, now: float, backing: bytearray | None = None
-    ) -> Material:
-        """Wrapped material for an AES-256 key, not stored yet: `backing`, wiped, or random."""
-        if backing is None:
-            backing = bytearray(MATERIAL_BYTES)
-            self._root.fill_random(backing)
-        material_id = self._identify(key_id, backing)
+    def new_material(self, key: Key, backing: bytearray, now: float) -> Material:
+        """The first material of `key`, not stored yet: `backing`, which is wrapped and wiped."""
+        material_id = self.identify(key.key_id, backing)
         draft = Material(
-            material_id, account, region, key_id, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", b"", now
+            material_id, key.account, key.region, key.key_id, key.spec, key.usage, b"", now
         )
-        return _wrapped(self._root, draft, backing)
+        return self.wrap(draft, backing)
 
-    def add_key(self, key: Key, material: Material, alias: Alias | None = None) -> bool:
+    def wrap(self, draft: Material, backing: bytearray) -> Material:
+        """`draft` with `backing`, which is wiped, as its wrapped bytes."""
+        wrapped = self._root.wrap("material", draft.binding, backing)
+        backing[:] = bytes(len(backing))
+        return replace(draft, wrapped=wrapped)
+
+    def related(self, key: Key) -> list[Key]:
+        """The multi-Region keys that `key` is one of, itself included, by Region."""
+        return Edit(self._connection).related(key)
+
+    def materials(self, key: Key) -> list[Material]:
+        """The materials of `key`, oldest first."""
+        return Edit(self._connection).materials(key)
+
+    @contextmanager
+    def edit(self) -> Iterator[Edit]:
+        """A transaction to write in; an exception leaves the store as it was."""
+        with _immediate(self._connection):
+            yield Edit(self._connection)
+        self.flush()
+
+    def add_key(self, key: Key, material: Material | None, alias: Alias | None = None) -> bool:
         """Store a new key. False, and nothing is stored, if the alias was taken meanwhile."""
-        with self._transaction():
-            if alias is not None and not self._insert_alias(alias):
-                return False
-            row = key_to_row(key)
-            marks = ",".join("?" * len(row))
-            self._cursor.execute(f"INSERT INTO keys ({KEY_COLUMNS}) VALUES ({marks})", row)
-            self._cursor.execute(
-                f"INSERT INTO materials ({MATERIAL_COLUMNS}) VALUES (?,?,?,?,?,?,?,?)",
-                (*material.binding, material.wrapped, material.created_at),
-            )
+        with self.edit() as edit:
+            if alias is not None:
+                if edit.alias(alias.account, alias.region, alias.name) is not None:
+                    return False
+                edit.put_alias(alias)
+            edit.add_key(key)
+            if material is not None:
+                edit.put_material(material)
         return True
 
     def update_key(self, key: Key, change: Callable[[Key], Key]) -> Key:
@@ -218,60 +234,39 @@ class Store:
 
         Raises KeyError if the key is gone.
         """
-        name = (key.account, key.region, key.key_id)
-        with self._transaction():
-            stored = self._read_key(name)
-            if stored is None:
-                raise KeyError(key.key_id)
-            changed = change(stored)
-            assignments = ",".join(f"{column}=?" for column in KEY_COLUMNS.split(","))
-            self._cursor.execute(
-                f"UPDATE keys SET {assignments} WHERE account=? AND region=? AND key_id=?",
-                (*key_to_row(changed), *name),
-            )
-        return changed
+        with self.edit() as edit:
+            return edit.change_key(key, change)
 
     def destroy_key(self, key: Key, now: float) -> None:
         """Delete a key whose deletion is due, with its materials and aliases, for good."""
-        name = (key.account, key.region, key.key_id)
-        with self._transaction():
-            stored = self._read_key(name)
+        with self.edit() as edit:
+            stored = edit.key(key.account, key.region, key.key_id)
             if stored is None or stored.deletion_at is None or stored.deletion_at > now:
                 return
-            for table in ("keys", "materials", "aliases"):
-                self._cursor.execute(
-                    f"DELETE FROM {table} WHERE account=? AND region=? AND key_id=?", name
-                )
+            edit.remove_key(stored)
 
     def add_alias(self, alias: Alias, *, per_key_max: int) -> str | None:
         """Store a new alias. Answers "exists" or "limit" if it was not stored."""
-        with self._transaction():
-            row = self._row(
-                "SELECT count(*) FROM aliases WHERE account=? AND region=? AND key_id=?",
-                (alias.account, alias.region, alias.key_id),
-            )
-            if row is not None and row[0] >= per_key_max:
+        with self.edit() as edit:
+            if edit.count_aliases(alias.account, alias.region, alias.key_id) >= per_key_max:
                 return "limit"
-            return None if self._insert_alias(alias) else "exists"
+            if edit.alias(alias.account, alias.region, alias.name) is not None:
+                return "exists"
+            edit.put_alias(alias)
+        return None
 
     def retarget_alias(self, alias: Alias, key_id: str, now: float) -> None:
-        with self._transaction():
-            self._cursor.execute(
-                "UPDATE aliases SET key_id=?, updated_at=? WHERE account=? AND region=? AND name=?",
-                (key_id, now, alias.account, alias.region, alias.name),
-            )
+        with self.edit() as edit:
+            edit.put_alias(replace(alias, key_id=key_id, updated_at=now))
 
     def delete_alias(self, alias: Alias) -> None:
-        with self._transaction():
-            self._cursor.execute(
-                "DELETE FROM aliases WHERE account=? AND region=? AND name=?",
-                (alias.account, alias.region, alias.name),
-            )
+        with self.edit() as edit:
+            edit.remove_alias(alias)
 
     def clear(self) -> None:
-        """Delete every key with its materials and aliases; services' own keys stay."""
+        """Delete every key with what belongs to it; services' own keys stay."""
         with self._transaction():
-            for table in ("keys", "materials", "aliases"):
+            for table in OF_A_KEY:
                 self._cursor.execute(f"DELETE FROM {table}")
 
     def owned(self, owner: str, now: float) -> tuple[str, bytearray]:
@@ -308,7 +303,7 @@ class Store:
     def _make_owned(self, owner: str, now: float) -> tuple[Any, ...]:
         backing = bytearray(MATERIAL_BYTES)
         self._root.fill_random(backing)
-        material_id = self._identify(f"owned/{owner}", backing)
+        material_id = self.identify(f"owned/{owner}", backing)
         wrapped = self._root.wrap("owned", (owner, material_id), backing)
         backing[:] = bytes(len(backing))
         with self._transaction():
@@ -319,27 +314,17 @@ class Store:
         assert row is not None
         return row
 
-    def _identify(self, key_id: str, backing: bytearray) -> str:
-        """A material id that does not confirm a guess of the material to those who see it."""
+    def identify(self, key_id: str, backing: bytearray) -> str:
+        """The id of a key's material: the same for the same bytes, in every Region.
+
+        It does not confirm a guess of the material to those who see it.
+        """
         sealed = self.setting(_IDENTITY)
         if sealed is None:
             sealed = self.add_setting(_IDENTITY, self.seal(_IDENTITY, os.urandom(32)))
-        secret = self.open_sealed(_IDENTITY, sealed)
-        return hmac.digest(secret, key_id.encode() + b"\0" + backing, "sha256").hex()
-
-    def _insert_alias(self, alias: Alias) -> bool:
-        self._cursor.execute(
-            f"INSERT OR IGNORE INTO aliases ({ALIAS_COLUMNS}) VALUES (?,?,?,?,?,?)",
-            (
-                alias.account,
-                alias.region,
-                alias.name,
-                alias.key_id,
-                alias.created_at,
-                alias.updated_at,
-            ),
-        )
-        return self._connection.changes() == 1
+        mac = hmac.new(self.open_sealed(_IDENTITY, sealed), key_id.encode() + b"\0", "sha256")
+        mac.update(backing)
+        return mac.hexdigest()
 
     def _read_key(self, name: tuple[str, str, str]) -> Key | None:
         row = self._row(
@@ -406,21 +391,6 @@ def _prepare(connection: apsw.Connection, sealer: Sealer) -> Root:
         if not records:
             raise RootError("the key store has lost its domain keys")
         return Root.open(sealer, records)
-
-
-def _wrapped(root: Root, draft: Material, backing: bytearray) -> Material:
-    wrapped = root.wrap("material", draft.binding, backing)
-    backing[:] = bytes(len(backing))
-    return Material(
-        draft.material_id,
-        draft.account,
-        draft.region,
-        draft.key_id,
-        draft.spec,
-        draft.usage,
-        wrapped,
-        draft.created_at,
-    )
 
 
 def _version_tuple(text: str) -> tuple[int, ...]:

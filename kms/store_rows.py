@@ -1,9 +1,10 @@
 """The schema of the key store and the translation between its rows and our records."""
 
 import json
+from operator import attrgetter
 from typing import Any
 
-from kms.key import Alias, Key, KeyState, Material
+from kms.key import Alias, Key, KeyState, Material, MaterialState
 
 SCHEMA = """
 CREATE TABLE domain_keys (
@@ -26,11 +27,21 @@ CREATE TABLE keys (
   usage TEXT NOT NULL,
   spec TEXT NOT NULL,
   origin TEXT NOT NULL,
-  deletion_at REAL,
   tags TEXT NOT NULL,
+  primary_region TEXT NOT NULL,
+  deletion_at REAL,
+  pending_window_days INTEGER,
+  rotation_period_days INTEGER,
+  next_rotation_at REAL,
+  on_demand_at REAL,
+  on_demand_rotations INTEGER NOT NULL,
+  expires_at REAL,
+  settles_at REAL,
+  due_at REAL,
   PRIMARY KEY (account, region, key_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX keys_by_deletion ON keys (deletion_at) WHERE deletion_at IS NOT NULL;
+CREATE INDEX keys_by_due_date ON keys (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX keys_by_id ON keys (key_id, account) WHERE primary_region <> '';
 CREATE TABLE materials (
   account TEXT NOT NULL,
   region TEXT NOT NULL,
@@ -40,6 +51,12 @@ CREATE TABLE materials (
   usage TEXT NOT NULL,
   wrapped BLOB NOT NULL,
   created_at REAL NOT NULL,
+  number INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  description TEXT NOT NULL,
+  expires_at REAL,
+  rotation_type TEXT NOT NULL,
+  rotated_at REAL,
   PRIMARY KEY (material_id, region, account)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX materials_by_key ON materials (account, region, key_id);
@@ -63,54 +80,51 @@ CREATE TABLE owned (
 
 KEY_COLUMNS = (
     "account,region,key_id,created_at,material_id,policy,state,manager,description,usage,spec,"
-    "origin,deletion_at,tags"
+    "origin,tags,primary_region,deletion_at,pending_window_days,rotation_period_days,"
+    "next_rotation_at,on_demand_at,on_demand_rotations,expires_at,settles_at,due_at"
 )
-MATERIAL_COLUMNS = "account,region,key_id,material_id,spec,usage,wrapped,created_at"
+MATERIAL_COLUMNS = (
+    "material_id,account,region,key_id,spec,usage,wrapped,created_at,number,state,description,"
+    "expires_at,rotation_type,rotated_at"
+)
 ALIAS_COLUMNS = "account,region,name,key_id,created_at,updated_at"
+OF_A_KEY = ("keys", "materials", "aliases")
+"""The tables whose rows belong to a key: what goes when the key goes."""
+
+_key_values = attrgetter(*KEY_COLUMNS.split(","))
+_material_values = attrgetter(*MATERIAL_COLUMNS.split(","))
+_alias_values = attrgetter(*ALIAS_COLUMNS.split(","))
+_STATE, _TAGS = 6, 12
+_MATERIAL_STATE = 9
 
 
 def key_to_row(key: Key) -> tuple[Any, ...]:
-    return (
-        key.account,
-        key.region,
-        key.key_id,
-        key.created_at,
-        key.material_id,
-        key.policy,
-        key.state.value,
-        key.manager,
-        key.description,
-        key.usage,
-        key.spec,
-        key.origin,
-        key.deletion_at,
-        json.dumps(key.tags),
-    )
+    values = list(_key_values(key))
+    values[_TAGS] = json.dumps(key.tags)
+    return tuple(values)
 
 
 def key_from_row(row: tuple[Any, ...]) -> Key:
-    tags = tuple((name, value) for name, value in json.loads(row[13]))
-    return Key(
-        account=row[0],
-        region=row[1],
-        key_id=row[2],
-        created_at=row[3],
-        material_id=row[4],
-        policy=row[5],
-        state=KeyState(row[6]),
-        manager=row[7],
-        description=row[8],
-        usage=row[9],
-        spec=row[10],
-        origin=row[11],
-        deletion_at=row[12],
-        tags=tags,
-    )
+    values = list(row[:-1])
+    values[_STATE] = KeyState(values[_STATE])
+    values[_TAGS] = tuple((name, value) for name, value in json.loads(values[_TAGS]))
+    return Key(*values)
+
+
+def material_to_row(material: Material) -> tuple[Any, ...]:
+    values: tuple[Any, ...] = _material_values(material)
+    return values
 
 
 def material_from_row(row: tuple[Any, ...]) -> Material:
-    account, region, key_id, material_id, spec, usage, wrapped, created_at = row
-    return Material(material_id, account, region, key_id, spec, usage, wrapped, created_at)
+    values = list(row)
+    values[_MATERIAL_STATE] = MaterialState(values[_MATERIAL_STATE])
+    return Material(*values)
+
+
+def alias_to_row(alias: Alias) -> tuple[Any, ...]:
+    values: tuple[Any, ...] = _alias_values(alias)
+    return values
 
 
 def alias_from_row(row: tuple[Any, ...]) -> Alias:

@@ -13,14 +13,18 @@ from kms.key import (
     AWS,
     ENCRYPT_DECRYPT,
     ORIGIN_AWS_KMS,
+    ORIGIN_EXTERNAL,
     SYMMETRIC_DEFAULT,
     Key,
     KeyState,
     check_state,
 )
+from kms.material import generate
+from kms.metadata import key_metadata
 from kms.paging import marker_of, position_of
 from kms.policy_text import default_policy
 from kms.request import Request
+from kms.specs import NOT_IMPORTED, SPECS
 
 PENDING_WINDOW_DAYS_MIN = 7
 PENDING_WINDOW_DAYS_MAX = 30
@@ -45,25 +49,32 @@ def create_key(
 ) -> dict[str, Any]:
     del bypass_policy_lockout_safety_check
     authorize_account(request.caller, "CreateKey")
-    _check_kind(key_spec or customer_master_key_spec, key_usage, origin, multi_region=multi_region)
+    spec, usage = _kind(key_spec, customer_master_key_spec, key_usage, origin)
     checked_tags = check_tags(tags)
     account, region, now = request.caller.account, request.caller.region, request.clock.now()
     text = default_policy(account) if policy is None else check_policy(policy)
-    key_id = str(uuid.uuid4())
-    material = request.store.new_material(account, region, key_id, now)
     key = Key(
         account,
         region,
-        key_id,
+        f"mrk-{uuid.uuid4().hex}" if multi_region else str(uuid.uuid4()),
         now,
-        material.material_id,
+        "",
         text,
+        state=KeyState.PENDING_IMPORT if origin == ORIGIN_EXTERNAL else KeyState.ENABLED,
         description=description,
+        usage=usage,
+        spec=spec,
+        origin=origin,
         tags=checked_tags,
+        primary_region=region if multi_region else "",
     )
+    material = None
+    if origin == ORIGIN_AWS_KMS:
+        material = request.store.new_material(key, generate(spec), now)
+        key = replace(key, material_id=material.material_id)
     request.store.add_key(key, material)
     request.key_arn = key.arn
-    return {"KeyMetadata": metadata(key)}
+    return {"KeyMetadata": key_metadata(request.store, key)}
 
 
 def describe_key(
@@ -71,7 +82,7 @@ def describe_key(
 ) -> dict[str, Any]:
     if grant_tokens:
         raise KMSError("InvalidGrantTokenException", "The grant token is not valid.")
-    return {"KeyMetadata": metadata(request.use(key_id))}
+    return {"KeyMetadata": key_metadata(request.store, request.use(key_id))}
 
 
 def list_keys(
@@ -123,30 +134,6 @@ def cancel_key_deletion(request: Request, *, key_id: str) -> dict[str, Any]:
     return {"KeyId": _move(request, key_id, KeyState.DISABLED).arn}
 
 
-def metadata(key: Key) -> dict[str, Any]:
-    """The API's KeyMetadata."""
-    described: dict[str, Any] = {
-        "AWSAccountId": key.account,
-        "KeyId": key.key_id,
-        "Arn": key.arn,
-        "CreationDate": key.created_at,
-        "Enabled": key.state is KeyState.ENABLED,
-        "Description": key.description,
-        "KeyUsage": key.usage,
-        "KeyState": key.state.value,
-        "Origin": key.origin,
-        "KeyManager": key.manager,
-        "CustomerMasterKeySpec": key.spec,
-        "KeySpec": key.spec,
-        "EncryptionAlgorithms": [SYMMETRIC_DEFAULT],
-        "MultiRegion": False,
-        "CurrentKeyMaterialId": key.material_id,
-    }
-    if key.deletion_at is not None:
-        described["DeletionDate"] = key.deletion_at
-    return described
-
-
 def check_policy(policy: str) -> str:
     """A key policy whose syntax is right. Raises MalformedPolicyDocumentException."""
     if len(policy.encode()) > POLICY_BYTES_MAX:
@@ -193,21 +180,36 @@ def _move(
         raise KMSError("NotFoundException", f"Key '{key.arn}' does not exist") from None
 
 
-def _check_kind(spec: str | None, usage: str | None, origin: str, *, multi_region: bool) -> None:
-    spec = spec or SYMMETRIC_DEFAULT
-    if spec != SYMMETRIC_DEFAULT:
-        if usage is None:
+def _kind(
+    key_spec: str | None, old_spec: str | None, usage: str | None, origin: str
+) -> tuple[str, str]:
+    """The spec and the usage of a new key. Raises what AWS refuses a combination with."""
+    if key_spec is not None and old_spec is not None:
+        raise KMSError(
+            "ValidationException",
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated.",
+        )
+    spec = key_spec or old_spec or SYMMETRIC_DEFAULT
+    if spec not in SPECS:
+        raise KMSError("UnsupportedOperationException", f"KeySpec {spec} is not supported")
+    if usage is None:
+        if spec != SYMMETRIC_DEFAULT:
             raise KMSError(
                 "ValidationException",
                 "You must specify a KeyUsage value for all KMS keys except for symmetric "
                 "encryption keys.",
             )
-        raise KMSError("UnsupportedOperationException", f"KeySpec {spec} is not supported")
-    if usage not in (None, ENCRYPT_DECRYPT):
+        usage = ENCRYPT_DECRYPT
+    if usage not in SPECS[spec]:
         raise KMSError(
             "ValidationException", f"KeyUsage {usage} is not compatible with KeySpec {spec}"
         )
-    if origin != ORIGIN_AWS_KMS:
+    if origin not in (ORIGIN_AWS_KMS, ORIGIN_EXTERNAL):
         raise KMSError("UnsupportedOperationException", f"Origin {origin} is not supported")
-    if multi_region:
-        raise KMSError("UnsupportedOperationException", "MultiRegion is not supported")
+    if origin == ORIGIN_EXTERNAL and spec in NOT_IMPORTED:
+        raise KMSError(
+            "UnsupportedOperationException",
+            f"KeySpec {spec} is not supported with Origin {ORIGIN_EXTERNAL}",
+        )
+    return spec, usage

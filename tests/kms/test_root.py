@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from kms.root import DomainRecord, KeyFile, Root, RootError
+from kms.root import DomainRecord, KeyFile, Root, RootError, random_bytes
 
 
 def made(tmp_path: Path) -> tuple[Root, DomainRecord, KeyFile]:
@@ -111,3 +111,8 @@ def test_an_existing_key_file_is_kept_and_an_old_draft_replaced(tmp_path: Path) 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(RootError, match="cannot create"):
         Root.create(KeyFile(tmp_path / "nowhere" / "root.key"))
+
+
+def test_random_bytes() -> None:
+    assert len(random_bytes(64)) == 64
+    assert random_bytes(32) != random_bytes(32)

@@ -6,7 +6,8 @@ import apsw
 import pytest
 
 from kms import store as store_module
-from kms.key import Alias, Key, KeyState
+from kms.key import Alias, Key, KeyState, Material
+from kms.material import generate
 from kms.root import KeyFile, RootError
 from kms.store import Store, StoreError
 
@@ -32,9 +33,14 @@ def other(store: Store, tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
+def fresh(store: Store, key_id: str) -> tuple[Key, Material]:
+    draft = Key(ACCOUNT, REGION, key_id, 1.0, "", "{}")
+    material = store.new_material(draft, generate(draft.spec), 1.0)
+    return replace(draft, material_id=material.material_id), material
+
+
 def add(store: Store, key_id: str = KEY_ID, alias: str | None = None) -> Key:
-    material = store.new_material(ACCOUNT, REGION, key_id, 1.0)
-    key = Key(ACCOUNT, REGION, key_id, 1.0, material.material_id, "{}")
+    key, material = fresh(store, key_id)
     name = Alias(ACCOUNT, REGION, alias, key_id, 1.0, 1.0) if alias else None
     assert store.add_key(key, material, name)
     return key
@@ -128,8 +134,7 @@ def test_aliases(store: Store) -> None:
 
 def test_a_taken_alias_stores_no_key(store: Store) -> None:
     add(store, alias="alias/a")
-    material = store.new_material(ACCOUNT, REGION, "second", 1.0)
-    key = Key(ACCOUNT, REGION, "second", 1.0, material.material_id, "{}")
+    key, material = fresh(store, "second")
     assert not store.add_key(key, material, Alias(ACCOUNT, REGION, "alias/a", "second", 1.0, 1.0))
     assert store.key(ACCOUNT, REGION, "second") is None
 

@@ -33,18 +33,37 @@ def test_create_and_describe(client: Any, clock: FixedClock) -> None:
     ("arguments", "code", "message"),
     [
         (
-            {"key_spec": "RSA_2048", "key_usage": "SIGN_VERIFY"},
+            {"key_spec": "SM2", "key_usage": "SIGN_VERIFY"},
             "UnsupportedOperationException",
-            "KeySpec RSA_2048",
+            "KeySpec SM2 is not supported",
         ),
-        ({"key_spec": "HMAC_256"}, "ValidationException", "You must specify a KeyUsage value"),
+        (
+            {"key_spec": "HMAC_256"},
+            "ValidationException",
+            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption "
+            "keys.",
+        ),
+        (
+            {"key_spec": "RSA_2048", "key_usage": "KEY_AGREEMENT"},
+            "ValidationException",
+            "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048",
+        ),
+        (
+            {"key_spec": "RSA_2048", "customer_master_key_spec": "RSA_2048"},
+            "ValidationException",
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request.",
+        ),
         (
             {"key_usage": "SIGN_VERIFY"},
             "ValidationException",
             "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT",
         ),
-        ({"origin": "EXTERNAL"}, "UnsupportedOperationException", "Origin EXTERNAL"),
-        ({"multi_region": True}, "UnsupportedOperationException", "MultiRegion"),
+        ({"origin": "AWS_CLOUDHSM"}, "UnsupportedOperationException", "Origin AWS_CLOUDHSM"),
+        (
+            {"key_spec": "ML_DSA_44", "key_usage": "SIGN_VERIFY", "origin": "EXTERNAL"},
+            "UnsupportedOperationException",
+            "KeySpec ML_DSA_44 is not supported with Origin EXTERNAL",
+        ),
         ({"policy": "{"}, "MalformedPolicyDocumentException", "invalid JSON"),
         ({"policy": "[" * 9_999}, "MalformedPolicyDocumentException", "invalid JSON"),
         ({"policy": '{"Version":"2012-10-17"}'}, "MalformedPolicyDocumentException", "statement"),

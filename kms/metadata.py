@@ -1,0 +1,63 @@
+"""A key as the API describes it: KeyMetadata."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kms.aws import arn
+from kms.key import ORIGIN_EXTERNAL, Key, KeyState
+from kms.specs import ALGORITHM_MEMBERS, SPECS
+from kms.store import Store
+
+
+def key_metadata(store: Store, key: Key) -> dict[str, Any]:
+    """The API's KeyMetadata; members that a key does not have are left out."""
+    described: dict[str, Any] = {
+        "AWSAccountId": key.account,
+        "KeyId": key.key_id,
+        "Arn": key.arn,
+        "CreationDate": key.created_at,
+        "Enabled": key.state is KeyState.ENABLED,
+        "Description": key.description,
+        "KeyUsage": key.usage,
+        "KeyState": key.state.value,
+        "Origin": key.origin,
+        "KeyManager": key.manager,
+        "CustomerMasterKeySpec": key.spec,
+        "KeySpec": key.spec,
+        ALGORITHM_MEMBERS[key.usage]: list(SPECS[key.spec][key.usage]),
+        "MultiRegion": key.multi_region,
+    }
+    if key.multi_region:
+        described["MultiRegionConfiguration"] = _multi_region(key, store.related(key))
+    if key.deletion_at is not None:
+        described["DeletionDate"] = key.deletion_at
+    elif key.pending_window_days is not None:
+        described["PendingDeletionWindowInDays"] = key.pending_window_days
+    if key.rotates and key.material_id and key.state is not KeyState.CREATING:
+        described["CurrentKeyMaterialId"] = key.material_id
+    if key.origin == ORIGIN_EXTERNAL:
+        described |= _expiration(store, key)
+    return described
+
+
+def _multi_region(key: Key, related: Sequence[Key]) -> dict[str, Any]:
+    places = {other.region: {"Arn": other.arn, "Region": other.region} for other in related}
+    primary = places.pop(key.primary_region, None)
+    if primary is None:
+        region = key.primary_region
+        primary = {"Arn": arn.kms_key(region, key.account, key.key_id), "Region": region}
+    return {
+        "MultiRegionKeyType": "REPLICA" if key.replica else "PRIMARY",
+        "PrimaryKey": primary,
+        "ReplicaKeys": list(places.values()),
+    }
+
+
+def _expiration(store: Store, key: Key) -> dict[str, Any]:
+    """Present only while every material that the key uses is imported."""
+    bound = [material for material in store.materials(key) if material.bound]
+    if not bound or not all(material.wrapped for material in bound):
+        return {}
+    if key.expires_at is None:
+        return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": key.expires_at}
