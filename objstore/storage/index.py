@@ -67,6 +67,24 @@ CREATE TABLE blobs (
 CREATE TABLE gc_queue (
   directory INTEGER NOT NULL, blob_id BLOB NOT NULL, PRIMARY KEY (directory, blob_id)
   ) WITHOUT ROWID;
+CREATE TABLE identities (
+  account TEXT NOT NULL, kind TEXT NOT NULL, folded TEXT NOT NULL, name TEXT NOT NULL,
+  unique_id TEXT NOT NULL UNIQUE, path TEXT NOT NULL, created_ms INTEGER NOT NULL,
+  attributes TEXT NOT NULL, PRIMARY KEY (account, kind, folded)) WITHOUT ROWID;
+CREATE TABLE identity_documents (
+  owner_id TEXT NOT NULL, name TEXT NOT NULL, created_ms INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (owner_id, name)) WITHOUT ROWID;
+CREATE TABLE identity_links (
+  account TEXT NOT NULL, relation TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
+  PRIMARY KEY (account, relation, source, target)) WITHOUT ROWID;
+CREATE INDEX identity_links_by_target ON identity_links (account, relation, target, source);
+CREATE TABLE access_keys (
+  access_key_id TEXT PRIMARY KEY, account TEXT NOT NULL, owner_id TEXT NOT NULL,
+  created_ms INTEGER NOT NULL, active INTEGER NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX access_keys_by_owner ON access_keys (owner_id, created_ms);
+CREATE TABLE access_key_uses (
+  access_key_id TEXT PRIMARY KEY, used_ms INTEGER NOT NULL, service TEXT NOT NULL,
+  region TEXT NOT NULL) WITHOUT ROWID;
 """
 
 OBJECT_COLUMNS = (
@@ -125,7 +143,7 @@ def prepare(connection: apsw.Connection) -> None:
         with connection:
             connection.execute(SCHEMA).fetchall()
             connection.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT_VERSION,))
-            connection.execute("INSERT INTO counters VALUES ('sequence', 0)")
+            connection.execute("INSERT INTO counters VALUES ('sequence', 0), ('identities', 0)")
     [(version,)] = select(connection, "SELECT value FROM meta WHERE name = 'format'")
     if version != FORMAT_VERSION:
         raise IndexVersionError(f"the index has format {version}, not {FORMAT_VERSION}")

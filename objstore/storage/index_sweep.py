@@ -6,10 +6,24 @@ from typing import Any
 import apsw
 
 from objstore.storage.index import select, unpack_refs
+from objstore.storage.index_identities import bump_generation
 from objstore.storage.records import INLINE, BlobRef
 
 PAGE_ROWS = 500
-RESET_TABLES = ("buckets", "objects", "uploads", "parts", "finished_uploads", "inline", "blobs")
+RESET_TABLES = (
+    "buckets",
+    "objects",
+    "uploads",
+    "parts",
+    "finished_uploads",
+    "inline",
+    "blobs",
+    "identities",
+    "identity_documents",
+    "identity_links",
+    "access_keys",
+    "access_key_uses",
+)
 
 
 def unsealed_directories(connection: apsw.Connection) -> list[int]:
@@ -40,10 +54,11 @@ def unqueue(connection: apsw.Connection, names: list[tuple[int, bytes]]) -> None
 
 
 def empty(connection: apsw.Connection) -> None:
-    """Remove every bucket, object and upload; queue every blob file for removal."""
+    """Remove every bucket, object, upload and identity; queue every blob file for removal."""
     connection.execute("INSERT OR IGNORE INTO gc_queue SELECT directory, blob_id FROM blobs")
     for table in RESET_TABLES:
         connection.execute(f"DELETE FROM {table}")
+    bump_generation(connection)
 
 
 def references(connection: apsw.Connection) -> Iterator[tuple[str, tuple[BlobRef, ...]]]:

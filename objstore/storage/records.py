@@ -182,5 +182,54 @@ class FinishedUpload:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user, group, role, managed policy or identity provider of an account.
+
+    Names are unique within an account and kind, whatever their case; `unique_id` never changes and
+    is never used again. `attributes` holds what only the kind has, and tags.
+    """
+
+    account: str
+    kind: str
+    name: str
+    unique_id: str
+    path: str
+    created_ms: int
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A policy's text that belongs to an identity: an inline policy or a version of its own."""
+
+    owner_id: str
+    name: str
+    created_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An access key. `sealed` is its secret as the KMS sealed it; the owner is a unique id."""
+
+    access_key_id: str
+    account: str
+    owner_id: str
+    created_ms: int
+    active: bool
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """When, and for which service and region, an access key last signed a request."""
+
+    access_key_id: str
+    used_ms: int
+    service: str
+    region: str
+
+
 Check = Callable[[StoredObject | None], None]
 """Judges the row that a write would replace or remove; raises to refuse the write."""

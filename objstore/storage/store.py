@@ -49,6 +49,7 @@ from objstore.storage.records import (
     UploadPage,
     VersionPage,
 )
+from objstore.storage.store_identities import IdentityStore
 
 __all__ = ["Store", "create_folder", "inline_blob", "new_blob_id"]
 
@@ -96,6 +97,7 @@ class Store:
         self._readers: list[apsw.Connection] = []
         self._buckets: dict[str, tuple[Any, Any, Bucket]] = {}
         self._collecting = threading.Lock()
+        self.identities = IdentityStore(self._reader, self._committer, reserve)
         self._blobs = BlobFolder(
             folder,
             new_directory=lambda: self._committer.submit(index_writes.new_directory).result(),

@@ -1,0 +1,65 @@
+"""The identities of a store: reads on the calling thread, durable writes, news of changes."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import apsw
+
+from objstore.storage import index_identities
+from objstore.storage.blobs import SpaceReserve
+from objstore.storage.commits import Committer
+from objstore.storage.index_identities import IdentityRows
+from objstore.storage.records import BusyError, KeyUse
+
+CHANGE_BYTES = 64 * 1024  # What one change is taken to need.
+
+T = TypeVar("T")
+
+
+class IdentityStore:
+    """See the module."""
+
+    def __init__(
+        self,
+        reader: Callable[[], apsw.Connection],
+        committer: Committer,
+        reserve: SpaceReserve,
+    ) -> None:
+        self._reader = reader
+        self._committer = committer
+        self._reserve = reserve
+
+    @property
+    def rows(self) -> IdentityRows:
+        """The identities as of the last commit, for reading."""
+        return IdentityRows(self._reader())
+
+    def generation(self) -> int:
+        """A number that is another one after any process has changed an identity.
+
+        One row by its key: as cheap as asking SQLite whether anything at all has changed, which
+        every PUT does.
+        """
+        return index_identities.read_generation(self._reader())
+
+    async def change(self, change: Callable[[IdentityRows], T]) -> T:
+        """Run `change` in a transaction, on the committer's thread; its result once durable.
+
+        What it raises undoes all it wrote. Raises BusyError, NoSpaceError.
+        """
+        self._reserve.claim(CHANGE_BYTES)
+
+        def transaction(connection: apsw.Connection) -> T:
+            rows = IdentityRows(connection)
+            result = change(rows)
+            if rows.changed:
+                index_identities.bump_generation(connection)
+            return result
+
+        return await self._committer.commit(transaction)
+
+    def note_uses(self, uses: Sequence[KeyUse]) -> None:
+        """Remember, soon, when access keys were used; under load a note may be lost."""
+        with suppress(BusyError):
+            self._committer.submit(lambda c: index_identities.note_uses(c, uses))
