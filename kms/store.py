@@ -2,9 +2,10 @@
 
 Only wrapped material is written. Records are immutable and cached, as are unwrapped materials;
 `refresh` drops the caches, and wipes what is secret in them, when any other process has committed,
-so a key that one worker disables is disabled for the next call in every other. Every mutation is
-one BEGIN IMMEDIATE transaction that is on disk when the method returns. An instance belongs to one
-thread. Source: https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_data_version
+so a key that one worker disables is disabled for the next call in every other: committers change a
+shared mark, and SQLite's own data version is asked now and then, should one have died before that.
+Every mutation is one BEGIN IMMEDIATE transaction that is on disk when the method returns. An
+instance belongs to one thread. Source: https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_data_version
 """
 
 import hmac
@@ -17,6 +18,8 @@ from typing import Any
 
 import apsw
 
+from kms.aws.clock import monotonic
+from kms.aws.generation import Generation
 from kms.key import Alias, Key, Material
 from kms.root import DomainRecord, Root, RootError, Sealer
 from kms.store_edits import Edit
@@ -32,6 +35,8 @@ from kms.store_rows import (
 )
 
 FILE_NAME = "keys.db"
+MARK_FILE_NAME = "keys.mark"
+LOOK_AGAIN_SECONDS = 0.25
 SQLITE_VERSION_MIN = (3, 51, 3)
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 5_000
@@ -47,7 +52,7 @@ class StoreError(Exception):
 class Store:
     """One process's view of the key store in a folder."""
 
-    def __init__(self, connection: apsw.Connection, root: Root) -> None:
+    def __init__(self, connection: apsw.Connection, root: Root, generation: Generation) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._root = root
@@ -56,7 +61,10 @@ class Store:
         self._materials: dict[tuple[str, str, str], Material | None] = {}
         self._backing: dict[tuple[str, str, str], bytearray] = {}
         self._owned: dict[str, tuple[str, bytearray]] = {}
+        self._generation = generation
+        self._seen_mark = generation.mark
         self._seen_version = self._data_version()
+        self._look_again_at = 0.0
 
     @classmethod
     def open(cls, folder: Path, sealer: Sealer) -> "Store":
@@ -74,7 +82,9 @@ class Store:
         except apsw.Error as error:
             raise StoreError(f"cannot open {folder / FILE_NAME}: {error}") from None
         try:
-            return cls(connection, _prepare(connection, sealer))
+            return cls(
+                connection, _prepare(connection, sealer), Generation(folder / MARK_FILE_NAME)
+            )
         except apsw.Error as error:
             connection.close()
             raise StoreError(f"cannot read {folder / FILE_NAME}: {error}") from None
@@ -85,6 +95,7 @@ class Store:
     def close(self) -> None:
         self.flush()
         self._connection.close()
+        self._generation.close()
         self._root.close()
 
     def fill_random(self, buffer: bytearray) -> None:
@@ -92,9 +103,13 @@ class Store:
 
     def refresh(self) -> None:
         """Notice what other processes committed. Call it once at the start of each call."""
+        mark, now = self._generation.mark, monotonic()
+        if mark == self._seen_mark and now < self._look_again_at:
+            return
+        self._look_again_at = now + LOOK_AGAIN_SECONDS
         version = self._data_version()
-        if version != self._seen_version:
-            self._seen_version = version
+        if mark != self._seen_mark or version != self._seen_version:
+            self._seen_mark, self._seen_version = mark, version
             self.flush()
 
     def flush(self) -> None:
@@ -213,9 +228,8 @@ class Store:
     @contextmanager
     def edit(self) -> Iterator[Edit]:
         """A transaction to write in; an exception leaves the store as it was."""
-        with _immediate(self._connection):
+        with self._transaction():
             yield Edit(self._connection)
-        self.flush()
 
     def add_key(self, key: Key, material: Material | None, alias: Alias | None = None) -> bool:
         """Store a new key. False, and nothing is stored, if the alias was taken meanwhile."""
@@ -348,6 +362,7 @@ class Store:
     def _transaction(self) -> Iterator[None]:
         with _immediate(self._connection):
             yield
+        self._generation.change()
         self.flush()
 
 

@@ -73,6 +73,7 @@ FILE_OPENERS = (
     "objstore.storage.store",
     "kms.root",
     "kms.store",
+    "kms.aws.generation",
     "objstore.compose",
     "objstore.__main__",
     "objstore.trace",

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 import apsw
 
-from kms.aws.clock import Clock
+from kms.aws.clock import Clock, monotonic
+from kms.aws.generation import Generation
 from objstore.storage import index, index_listing, index_sweep, index_writes
 from objstore.storage.blobs import (
     BLOBS_FOLDER,
@@ -58,6 +59,8 @@ INLINE_BYTES_MAX = 16 * 1024
 BUCKETS_CACHED_MAX = 1024
 COLLECTED_BATCH = 256
 START_LOCK = "start.lock"
+BUCKETS_MARK = "buckets.mark"
+LOOK_AGAIN_SECONDS = 0.25
 _ROW_BYTES = 4096  # What a write without a blob is taken to need.
 
 T = TypeVar("T")
@@ -95,7 +98,10 @@ class Store:
         self._pool = concurrent.futures.ThreadPoolExecutor(THREADS_MAX, "store")
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
-        self._buckets: dict[str, tuple[Any, Any, Bucket]] = {}
+        self._buckets: dict[str, Bucket] = {}
+        self._buckets_mark = Generation(folder / BUCKETS_MARK)
+        self._seen_mark = b""
+        self._look_again_at = 0.0
         self._collecting = threading.Lock()
         self.identities = IdentityStore(self._reader, self._committer, reserve)
         self._blobs = BlobFolder(
@@ -134,6 +140,7 @@ class Store:
         self._checkpointer.close()
         for reader in self._readers:
             reader.close()
+        self._buckets_mark.close()
         os.close(self._start_lock)
 
     # Reads.
@@ -147,22 +154,24 @@ class Store:
         return reader
 
     def bucket(self, name: str) -> Bucket | None:
-        """The bucket of that name. For one thread, the event loop's."""
-        reader = self._reader()
-        version = reader.pragma("data_version")
-        cached = self._buckets.get(name)
-        if cached is not None and cached[0] == version:
-            return cached[2]
-        rows = index.read_buckets(reader, "WHERE name = ?", (name,))
-        if not rows:
-            self._buckets.pop(name, None)
-            return None
-        # Most commits touch no bucket: the parsed settings of an unchanged row are kept.
-        known = cached is not None and cached[1] == rows[0]
-        bucket = cached[2] if known and cached is not None else index.bucket_of(rows[0])
-        if len(self._buckets) >= BUCKETS_CACHED_MAX:
+        """The bucket of that name. For one thread, the event loop's.
+
+        Known buckets are kept until some process changes one; and not for long, in case a
+        process died between its commit and its saying so.
+        """
+        mark, now = self._buckets_mark.mark, monotonic()
+        if mark != self._seen_mark or now >= self._look_again_at:
             self._buckets.clear()
-        self._buckets[name] = (version, rows[0], bucket)
+            self._seen_mark, self._look_again_at = mark, now + LOOK_AGAIN_SECONDS
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            rows = index.read_buckets(self._reader(), "WHERE name = ?", (name,))
+            if not rows:
+                return None
+            bucket = index.bucket_of(rows[0])
+            if len(self._buckets) >= BUCKETS_CACHED_MAX:
+                self._buckets.clear()
+            self._buckets[name] = bucket
         return bucket
 
     def buckets(
@@ -254,16 +263,19 @@ class Store:
         """Add a bucket. Raises BucketExistsError."""
         self._reserve.claim(_ROW_BYTES)
         await self._committer.commit(lambda c: index_writes.create_bucket(c, bucket))
+        self._buckets_mark.change()
 
     async def update_bucket(
         self, name: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     ) -> None:
         """Replace a bucket's settings by `change` of them. Raises BucketMissingError."""
         await self._committer.commit(lambda c: index_writes.update_bucket(c, name, change))
+        self._buckets_mark.change()
 
     async def delete_bucket(self, bucket: Bucket) -> None:
         """Remove a bucket. Raises BucketMissingError, BucketNotEmptyError."""
         await self._committer.commit(lambda c: index_writes.delete_bucket(c, bucket))
+        self._buckets_mark.change()
 
     async def put_object(self, new: StoredObject, *, check: Check | None = None) -> None:
         """Publish a version. `check` judges the newest version so far. BucketMissingError."""
@@ -344,6 +356,7 @@ class Store:
     async def reset(self) -> None:
         """Empty the store in one transaction; blob files go later. For development servers."""
         await self._committer.commit(index_sweep.empty)
+        self._buckets_mark.change()
         self._settle((), Freed(1))
 
     # Blobs.

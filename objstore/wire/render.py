@@ -64,19 +64,19 @@ def compile_output(model: ServiceModel, operation: Operation) -> Render:
     """The renderer of an operation's replies, which are keyed by the model's member names."""
     shape = model.shape(operation.output) if operation.output else None
     members = tuple(shape.members.values()) if shape else ()
-    headers = tuple(
-        (member.name, member.wire_name.lower().encode(), _header_text(model.shape(member.shape)))
+    headers = {
+        member.name: (member.wire_name.lower().encode(), _header_text(model.shape(member.shape)))
         for member in members
         if member.location == "header"
-    )
+    }
     metadata = next((m for m in members if m.location == "headers"), None)
     body = _compile_body(model, operation, shape)
 
     def render(reply: Mapping[str, Any]) -> Response:
         out: Headers = []
-        for name, wire_name, text in headers:
-            value = reply.get(name)
-            if value is not None:
+        for name, value in reply.items():
+            if value is not None and name in headers:
+                wire_name, text = headers[name]
                 out.append((wire_name, header_value(name, text(value))))
         if metadata is not None:
             _append_metadata(metadata.wire_name, reply.get(metadata.name), out)
