@@ -1,9 +1,11 @@
 """What a server counts for Prometheus, in the client library's own types.
 
-With several workers the library's multiprocess mode adds them up: each writes its values to files
-in the folder that `PROMETHEUS_MULTIPROC_DIR` names.
+Requests are added up in plain values and handed to the library a few times a second: with several
+workers its multiprocess mode writes every change to files in the folder that
+`PROMETHEUS_MULTIPROC_DIR` names, which is too much for every request.
 """
 
+import asyncio
 import os
 from functools import cache
 
@@ -16,6 +18,9 @@ from prometheus_client import (
     multiprocess,
 )
 
+FLUSH_SECONDS = 0.25
+PENDING_MAX = 4096
+
 REQUESTS = Counter(
     "objstore_requests_total", "Requests answered.", ("service", "operation", "status")
 )
@@ -27,6 +32,10 @@ SECONDS = Histogram(
 )
 RECEIVED = Counter("objstore_received_bytes_total", "Payload bytes taken in.", ("service",))
 SENT = Counter("objstore_sent_bytes_total", "Body bytes sent out.", ("service",))
+
+# Since the last flush: how many requests, bytes in and bytes out; and how long each took.
+_totals: dict[tuple[str, str, int], list[int]] = {}
+_seconds: dict[str, list[float]] = {}
 
 
 @cache
@@ -42,18 +51,40 @@ def _volumes(service: str) -> tuple[Histogram, Counter, Counter]:
 def count(
     service: str, operation: str, status: int, *, seconds: float, received: int, sent: int
 ) -> None:
-    """Count one finished request. `operation` is a name of the model, so labels are bounded."""
-    _requests(service, operation, status).inc()
-    duration, taken, given = _volumes(service)
-    duration.observe(seconds)
-    if received:
+    """Count one finished request. `operation` is a name of the model, so labels are bounded.
+
+    Call it on an event loop, which will hand the counts on within FLUSH_SECONDS.
+    """
+    if not _totals:
+        asyncio.get_running_loop().call_later(FLUSH_SECONDS, flush)
+    total = _totals.setdefault((service, operation, status), [0, 0, 0])
+    total[0] += 1
+    total[1] += received
+    total[2] += sent
+    durations = _seconds.setdefault(service, [])
+    durations.append(seconds)
+    if len(durations) >= PENDING_MAX:
+        flush()
+
+
+def flush() -> None:
+    """Hand what was counted to the client library."""
+    for (service, operation, status), (number, received, sent) in _totals.items():
+        _requests(service, operation, status).inc(number)
+        _, taken, given = _volumes(service)
         taken.inc(received)
-    if sent:
         given.inc(sent)
+    for service, durations in _seconds.items():
+        observe = _volumes(service)[0].observe
+        for seconds in durations:
+            observe(seconds)
+    _totals.clear()
+    _seconds.clear()
 
 
 def render() -> bytes:
     """All metrics in Prometheus's text format, of all workers."""
+    flush()
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

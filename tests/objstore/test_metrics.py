@@ -1,10 +1,30 @@
+import asyncio
+
+import pytest
+
 from objstore import metrics
 
+LINE = 'objstore_requests_total{operation="%s",service="s3",status="200"} %s'
 
-def test_a_counted_request_is_rendered() -> None:
+
+async def test_a_counted_request_is_rendered_at_once() -> None:
     metrics.count("s3", "TestOnly", 200, seconds=0.002, received=10, sent=0)
     metrics.count("s3", "TestOnly", 200, seconds=0.002, received=0, sent=7)
     text = metrics.render().decode()
-    line = 'objstore_requests_total{operation="TestOnly",service="s3",status="200"} 2.0'
-    assert line in text
+    assert LINE % ("TestOnly", "2.0") in text
     assert "objstore_request_seconds_bucket" in text
+
+
+async def test_counts_reach_the_library_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "FLUSH_SECONDS", 0)
+    metrics.count("s3", "TestTimer", 200, seconds=0.002, received=0, sent=0)
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0, later.set)
+    await later.wait()
+    assert metrics.REQUESTS.labels("s3", "TestTimer", "200")._value.get() == 1
+
+
+async def test_many_counts_do_not_pile_up() -> None:
+    for _ in range(metrics.PENDING_MAX):
+        metrics.count("s3", "TestMany", 200, seconds=0.002, received=0, sent=0)
+    assert metrics.REQUESTS.labels("s3", "TestMany", "200")._value.get() == metrics.PENDING_MAX
