@@ -33,21 +33,45 @@ _ACTIONS = {
     "CopyObject": "s3:PutObject",
     "CreateMultipartUpload": "s3:PutObject",
     "DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "DeleteBucketTagging": "s3:PutBucketTagging",
     "DeleteObjects": "s3:DeleteObject",
     "GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "GetObjectAttributes": "s3:GetObject",
+    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
     "HeadBucket": "s3:ListBucket",
     "HeadObject": "s3:GetObject",
     "ListBuckets": "s3:ListAllMyBuckets",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListObjectVersions": "s3:ListBucketVersions",
     "ListObjects": "s3:ListBucket",
     "ListObjectsV2": "s3:ListBucket",
     "ListParts": "s3:ListMultipartUploadParts",
     "PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
+    "RenameObject": "s3:PutObject",
     "UploadPart": "s3:PutObject",
     "UploadPartCopy": "s3:PutObject",
 }
 
 
-def action_of(operation: str) -> str:
-    """The permission that an operation needs on the resource of its path."""
-    return _ACTIONS.get(operation, f"s3:{operation}")
+# The permissions of the same operations on a version that the request names.
+_VERSION_ACTIONS = {
+    "DeleteObject": "s3:DeleteObjectVersion",
+    "DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
+    "GetObject": "s3:GetObjectVersion",
+    "GetObjectAcl": "s3:GetObjectVersionAcl",
+    "GetObjectAttributes": "s3:GetObjectVersion",
+    "GetObjectTagging": "s3:GetObjectVersionTagging",
+    "HeadObject": "s3:GetObjectVersion",
+    "PutObjectAcl": "s3:PutObjectVersionAcl",
+    "PutObjectTagging": "s3:PutObjectVersionTagging",
+}
+
+
+def action_of(operation: str, *, of_version: bool = False) -> str:
+    """The permission that an operation needs on the resource of its path.
+
+    `of_version` tells of a request that names a version id.
+    """
+    action = _ACTIONS.get(operation, f"s3:{operation}")
+    return _VERSION_ACTIONS.get(operation, action) if of_version else action

@@ -28,6 +28,7 @@ from objstore.wire.render import compile_output, render_error
 from objstore.wire.route import compile_routes, parse_query, split_target
 
 REGION_HEADER = "x-amz-bucket-region"
+VERSION_PARAMETER = "versionId"
 EXPECTED_OWNER_HEADER = "x-amz-expected-bucket-owner"
 
 
@@ -36,11 +37,13 @@ class Compiled:
     """Everything about one operation that is worked out once, at the start.
 
     `document_bytes_max` is None for an operation whose body is not a document; `streams` tells
-    one whose body is the object's bytes, which must say how many they are.
+    one whose body is the object's bytes, which must say how many they are. `version_action` is
+    the permission for a request that names a version.
     """
 
     handler: Callable[..., Any]
     action: str
+    version_action: str
     bind: Callable[..., dict[str, Any]]
     render: Callable[[Reply], tuple[int, Headers, Any]]
     document_bytes_max: int | None
@@ -67,6 +70,7 @@ class Gateway:
             name: Compiled(
                 handler,
                 action_of(name),
+                action_of(name, of_version=True),
                 compile_input(model, model.operations[name], handler),
                 compile_output(model, model.operations[name]),
                 body_bytes_max(model.operations[name])
@@ -112,7 +116,8 @@ class Gateway:
                 Operation=request.operation,
             )
         bucket = self._bucket(request, bucket_name, caller)
-        authorize(caller, compiled.action, bucket, key)
+        action = compiled.version_action if VERSION_PARAMETER in query else compiled.action
+        authorize(caller, action, bucket, key)
         payload = Payload(
             request.receive, authenticated, request.headers, length_required=compiled.streams
         )

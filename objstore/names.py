@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 from kms.aws.clock import utc
 from objstore.errors import S3Error
-from objstore.storage.records import NULL_VERSION
 
 KEY_BYTES_MAX = 1024
 OWNERS_CACHED_MAX = 1024
@@ -24,7 +23,6 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
-_VERSION = re.compile(r"[A-Za-z0-9._]{32}")
 _URL_SAFE = "/*-._"  # what AWS leaves as it is under `encoding-type=url`
 
 
@@ -48,26 +46,6 @@ def key_bytes(key: str) -> bytes:
     return encoded
 
 
-def is_null_version(version_id: str | None) -> bool:
-    """Whether a request names the null version (True) or no version at all (False).
-
-    Raises NoSuchVersion for the id of a version that could exist elsewhere, InvalidArgument for
-    what is no version id.
-    """
-    if version_id is None:
-        return False
-    if version_id == NULL_VERSION:
-        return True
-    if _VERSION.fullmatch(version_id):
-        raise S3Error("NoSuchVersion", VersionId=version_id)
-    raise S3Error(
-        "InvalidArgument",
-        "Invalid version id specified",
-        ArgumentName="versionId",
-        ArgumentValue=version_id,
-    )
-
-
 @lru_cache(maxsize=OWNERS_CACHED_MAX)
 def owner_id(account: str) -> str:
     """The canonical user id of an account: 64 hexadecimal digits, the same for ever."""
@@ -82,6 +60,11 @@ def instant(milliseconds: int) -> datetime:
 def whole_second(milliseconds: int) -> datetime:
     """A stored time as HTTP dates show it: without the fraction."""
     return utc(milliseconds // 1000)
+
+
+def http_date(milliseconds: int) -> str:
+    """A stored time as headers outside of the model's members carry it."""
+    return whole_second(milliseconds).strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
 def encode_key(key: bytes, encoding_type: str | None) -> str:

@@ -14,7 +14,14 @@ from objstore.crypt.frames import wipe
 from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.storage.records import Check, Part, StoredObject, Upload, UploadChangedError
-from objstore.transfer.conditions import NO_WRITE_CONDITIONS, WriteConditions, matches, write_check
+from objstore.transfer import versions
+from objstore.transfer.conditions import (
+    NO_WRITE_CONDITIONS,
+    WriteConditions,
+    at_commit,
+    matches,
+    write_check,
+)
 from objstore.transfer.integrity import NO_CHECKSUM_HEADERS, shown
 from objstore.transfer.publish import Description, Stored, publishable
 from objstore.transfer.ranges import PART_NUMBER_MAX
@@ -77,7 +84,7 @@ async def complete_multipart_upload(
         wipe(data_key)
     await _publish(call, upload_id, parts, new, check)
     return {
-        **_identity(call, key, new.etag),
+        **_identity(call, key, new.etag, new.version_id),
         **describe(recipe),
         **shown(
             stored.checksum_algorithm,
@@ -92,12 +99,13 @@ async def _publish(
 ) -> None:
     store = call.services.store
     numbers = [part.number for part in parts]
+    completion = store.complete_upload(upload_id, numbers, new, check=at_commit(check))
     try:
-        await commit(store, None, store.complete_upload(upload_id, numbers, new, check=check))
+        await commit(store, None, completion)
     except UploadChangedError:
         raise S3Error("InvalidPart", UploadId=upload_id) from None
     except AWSError as error:
-        if error.code != "PreconditionFailed":
+        if error.code not in ("PreconditionFailed", "ConditionalRequestConflict"):
             raise
         # By now S3 has answered 200 and kept the connection alive; the body tells of the failure.
         raise AWSError(error.code, error.message, status=200, fields=error.fields) from None
@@ -108,10 +116,10 @@ def _repeated(call: Call, upload_id: str, key: str) -> Reply:
     done = call.services.store.finished_upload(upload_id)
     if done is None or done.bucket_id != call.bucket.bucket_id or done.key != key.encode():
         raise S3Error("NoSuchUpload", UploadId=upload_id)
-    return _identity(call, key, done.etag)
+    return _identity(call, key, done.etag, done.version_id)
 
 
-def _identity(call: Call, key: str, etag: str) -> Reply:
+def _identity(call: Call, key: str, etag: str, version_id: str) -> Reply:
     settings = call.services.settings
     path = quote(f"{call.bucket.name}/{key}", safe="/")
     return {
@@ -119,6 +127,7 @@ def _identity(call: Call, key: str, etag: str) -> Reply:
         "Bucket": call.bucket.name,
         "Key": key,
         "ETag": f'"{etag}"',
+        "VersionId": versions.shown(call.bucket, version_id),
     }
 
 

@@ -20,12 +20,13 @@ from objstore.crypt.sse import (
 from objstore.errors import S3Error
 from objstore.names import instant, key_bytes
 from objstore.storage.records import BlobMissingError, StoredObject
-from objstore.transfer import content, steps
+from objstore.transfer import content, steps, versions
 from objstore.transfer.conditions import (
     NO_COPY_SOURCE_CONDITIONS,
     NO_WRITE_CONDITIONS,
     CopySourceConditions,
     WriteConditions,
+    at_commit,
     check_copy_source,
     write_check,
 )
@@ -131,9 +132,11 @@ async def _copy(
             steps.wipe_envelope(call, envelope)
     finally:
         wipe(source_key)
-    await commit(services.store, received, services.store.put_object(new, check=check))
+    await commit(services.store, received, services.store.put_object(new, check=at_commit(check)))
     return {
         "CopyObjectResult": _result(new, received.checksum),
+        "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
+        "VersionId": versions.shown(call.bucket, new.version_id),
         **describe(envelope),
         "SSEKMSEncryptionContext": context_header(envelope),
     }
@@ -178,6 +181,7 @@ def _check_self_copy(
     changed = (
         source.bucket.bucket_id != call.bucket.bucket_id
         or source.key != key
+        or _is_older(call, source)
         or directives.metadata_directive == REPLACE
         or headers.storage_class is not None
         or headers.website_redirect_location is not None
@@ -191,6 +195,14 @@ def _check_self_copy(
             "without changing the object's metadata, storage class, website redirect location or "
             "encryption attributes.",
         )
+
+
+def _is_older(call: Call, source: CopySource) -> bool:
+    """Whether the source is a version that others have come after: copying it restores it."""
+    if source.version_id is None:
+        return False
+    newest = call.services.store.object(source.bucket.bucket_id, source.stored.key, inline=False)
+    return newest is None or newest.sequence != source.stored.sequence
 
 
 def _description(

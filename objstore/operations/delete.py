@@ -1,5 +1,7 @@
 """DeleteObject and DeleteObjects.
 
+A delete without a version id hides the key under a delete marker where the bucket is versioned;
+with one it destroys that version, unless a lock protects it.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html and
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 """
@@ -11,25 +13,45 @@ from typing import Any
 from kms.aws.errors import AWSError
 from objstore.call import Call, Reply
 from objstore.errors import S3Error
-from objstore.names import is_null_version, key_bytes
-from objstore.storage.records import NULL_VERSION, Check, StoredObject
-from objstore.transfer.conditions import matches
+from objstore.names import key_bytes
+from objstore.storage.records import Check, StoredObject
+from objstore.transfer import locks, versions
+from objstore.transfer.conditions import (
+    NO_DELETE_CONDITIONS,
+    DeleteConditions,
+    delete_check,
+)
+from objstore.transfer.receive import commit
 
 KEYS_DELETED_MAX = 1000
 
 
 async def delete_object(
-    call: Call, *, key: str, version_id: str | None = None, if_match: str | None = None
+    call: Call,
+    *,
+    key: str,
+    version_id: str | None = None,
+    bypass_governance_retention: bool | None = None,
+    conditions: DeleteConditions = NO_DELETE_CONDITIONS,
 ) -> Reply:
     """Deleting what is not there is no error, unless a condition asks for it to be there."""
-    return await _delete(call, key, version_id, if_match)
+    _check_bypass(call, bypass_governance_retention)
+    version_id = versions.named(call.bucket, version_id)
+    bypass = bool(bypass_governance_retention)
+    return await _delete(call, key, version_id, conditions, bypass=bypass)
 
 
-async def delete_objects(call: Call, *, delete: Mapping[str, Any]) -> Reply:
+async def delete_objects(
+    call: Call, *, delete: Mapping[str, Any], bypass_governance_retention: bool | None = None
+) -> Reply:
     entries = delete.get("Objects") or []
     if not 1 <= len(entries) <= KEYS_DELETED_MAX:
         raise S3Error("MalformedXML")
-    results = await asyncio.gather(*(_delete_entry(call, entry) for entry in entries))
+    _check_bypass(call, bypass_governance_retention)
+    bypass = bool(bypass_governance_retention)
+    results = await asyncio.gather(
+        *(_delete_entry(call, entry, bypass=bypass) for entry in entries)
+    )
     quiet = bool(delete.get("Quiet"))
     return {
         "Deleted": [] if quiet else [result for result in results if "Code" not in result],
@@ -37,15 +59,28 @@ async def delete_objects(call: Call, *, delete: Mapping[str, Any]) -> Reply:
     }
 
 
-async def _delete_entry(call: Call, entry: Mapping[str, Any]) -> dict[str, Any]:
+def _check_bypass(call: Call, bypass: bool | None) -> None:
+    if bypass is not None and locks.SETTING not in call.bucket.settings:
+        raise S3Error(
+            "InvalidArgument",
+            "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
+            ArgumentName="x-amz-bypass-governance-retention",
+        )
+
+
+async def _delete_entry(call: Call, entry: Mapping[str, Any], *, bypass: bool) -> dict[str, Any]:
     """The `Deleted` or, with a `Code`, the `Error` element of one key."""
     key, version_id = entry["Key"], entry.get("VersionId")
+    action = "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion"
+    conditions = NO_DELETE_CONDITIONS
+    if entry.keys() & {"ETag", "LastModifiedTime", "Size"}:
+        conditions = DeleteConditions(
+            entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size")
+        )
     try:
-        for name in ("LastModifiedTime", "Size"):
-            if entry.get(name) is not None:
-                raise S3Error("NotImplemented", f"Deleting by {name} is not implemented")
-        call.authorize("s3:DeleteObject", call.bucket, key)
-        reply = await _delete(call, key, version_id, entry.get("ETag"))
+        call.authorize(action, call.bucket, key)
+        named = _named_in_list(call, version_id)
+        reply = await _delete(call, key, named, conditions, bypass=bypass)
     except AWSError as error:
         return {
             "Key": key,
@@ -53,34 +88,64 @@ async def _delete_entry(call: Call, entry: Mapping[str, Any]) -> dict[str, Any]:
             "Code": error.code,
             "Message": error.message,
         }
-    return {"Key": key, **reply}
+    if version_id is not None:
+        marker = {"DeleteMarkerVersionId": version_id} if "DeleteMarker" in reply else {}
+        return {"Key": key, **reply, **marker}
+    marker_id = reply.pop("VersionId", None)
+    return {"Key": key, **reply, "DeleteMarkerVersionId": marker_id}
+
+
+def _named_in_list(call: Call, version_id: str | None) -> str | None:
+    """In a list, what can be no version id is only a version that does not exist."""
+    try:
+        return versions.named(call.bucket, version_id)
+    except S3Error:
+        raise S3Error("NoSuchVersion") from None
 
 
 async def _delete(
-    call: Call, key: str, version_id: str | None, if_match: str | None
+    call: Call, key: str, version_id: str | None, conditions: DeleteConditions, *, bypass: bool
 ) -> dict[str, Any]:
     encoded = key_bytes(key)
-    try:
-        named = is_null_version(version_id)
-    except AWSError as error:
-        if error.code != "NoSuchVersion" or if_match is not None:
-            raise
-        # A version that does not exist is as deleted as can be.
-        return {"VersionId": version_id}
-    await call.services.store.delete_object(
-        call.bucket.bucket_id,
-        encoded,
-        version_id=NULL_VERSION if named else None,
-        check=None if if_match is None else _check(if_match, key),
+    if conditions.if_match not in (None, "*"):
+        # Whether an ETag matches tells of the content.
+        call.authorize("s3:GetObject", call.bucket, key)
+    check = delete_check(conditions, key)
+    now_ms = int(call.services.clock.now() * 1000)
+    guard = locks.guard(now_ms=now_ms, bypass=bypass and _may_bypass(call, key))
+    store, bucket = call.services.store, call.bucket
+    if version_id is None and versions.status(bucket) is not None:
+        marker = versions.delete_marker(bucket, encoded, created_ms=now_ms)
+        await commit(store, None, store.put_object(marker, check=check, guard=guard))
+        return {"DeleteMarker": True, "VersionId": marker.version_id}
+    doomed = await commit(
+        store,
+        None,
+        store.delete_object(
+            bucket.bucket_id,
+            encoded,
+            version_id=version_id,
+            check=guard if check is None else _both(check, guard),
+        ),
     )
-    return {"VersionId": NULL_VERSION} if named else {}
+    if version_id is None:
+        return {}
+    hidden = doomed is not None and doomed.delete_marker
+    return {"VersionId": version_id, **({"DeleteMarker": True} if hidden else {})}
 
 
-def _check(if_match: str, key: str) -> Check:
-    def check(replaced: StoredObject | None) -> None:
-        if replaced is None or replaced.delete_marker:
-            raise S3Error("NoSuchKey", Key=key)
-        if not matches(if_match, replaced.etag):
-            raise S3Error("PreconditionFailed", Condition="If-Match")
+def _may_bypass(call: Call, key: str) -> bool:
+    """Whether the caller may lift governance; who may not is refused where it matters only."""
+    try:
+        call.authorize(locks.BYPASS_ACTION, call.bucket, key)
+    except AWSError:
+        return False
+    return True
+
+
+def _both(first: Check, second: Check) -> Check:
+    def check(stored: StoredObject | None) -> None:
+        first(stored)
+        second(stored)
 
     return check

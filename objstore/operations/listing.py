@@ -1,6 +1,7 @@
-"""ListObjects and ListObjectsV2.
+"""ListObjects, ListObjectsV2 and ListObjectVersions.
 
-Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html and
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 """
 
 from typing import Any
@@ -16,10 +17,11 @@ from objstore.names import (
     page_size,
     read_token,
 )
-from objstore.storage.records import Page, StoredObject
+from objstore.storage.records import Page, StoredObject, VersionPage
 
 KEYS_LISTED_MAX = 1000
 _EMPTY = Page((), (), None)
+_NO_VERSIONS = VersionPage((), (), (), None, "")
 
 
 async def list_objects(
@@ -37,6 +39,7 @@ async def list_objects(
     limit = page_size(max_keys, "max-keys", KEYS_LISTED_MAX)
     page = _page(call, prefix, delimiter, (marker or "").encode(), limit)
     reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
+    reply["IsTruncated"] = page.next_after is not None
     reply["Contents"] = _contents(page, encoding_type, _owner(call))
     reply["Marker"] = encode_key((marker or "").encode(), encoding_type)
     if page.next_after is not None and delimiter:
@@ -72,6 +75,7 @@ async def list_objects_v2(
         )
     page = _page(call, prefix, delimiter, after, limit)
     reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
+    reply["IsTruncated"] = page.next_after is not None
     reply["Contents"] = _contents(page, encoding_type, _owner(call) if fetch_owner else None)
     reply["KeyCount"] = len(page.objects) + len(page.common_prefixes)
     reply["ContinuationToken"] = continuation_token
@@ -80,6 +84,81 @@ async def list_objects_v2(
     if page.next_after is not None:
         reply["NextContinuationToken"] = make_token(page.next_after)
     return reply
+
+
+async def list_object_versions(
+    call: Call,
+    *,
+    prefix: str | None = None,
+    delimiter: str | None = None,
+    encoding_type: str | None = None,
+    key_marker: str | None = None,
+    version_id_marker: str | None = None,
+    max_keys: int | None = None,
+    optional_object_attributes: list[str] | None = None,
+) -> Reply:
+    check_encoding_type(encoding_type)
+    _check_version_marker(key_marker, version_id_marker)
+    limit = page_size(max_keys, "max-keys", KEYS_LISTED_MAX)
+    page = _NO_VERSIONS
+    if limit > 0:
+        page = call.services.store.list_versions(
+            call.bucket.bucket_id,
+            prefix=(prefix or "").encode(),
+            after_key=(key_marker or "").encode(),
+            after_version=version_id_marker or "",
+            delimiter=(delimiter or "").encode(),
+            limit=limit,
+        )
+    rows = list(zip(page.versions, page.latest, strict=True))
+    owner = _owner(call)
+    reply = {
+        **_reply(call, page, prefix, delimiter, encoding_type, limit),
+        "IsTruncated": page.next_key is not None,
+        "KeyMarker": encode_key((key_marker or "").encode(), encoding_type),
+        "VersionIdMarker": version_id_marker or "",
+        "Versions": [
+            {**_entry(row, encoding_type, owner), **_version(row, latest)}
+            for row, latest in rows
+            if not row.delete_marker
+        ],
+        "DeleteMarkers": [
+            {**_marker(row, encoding_type, owner), **_version(row, latest)}
+            for row, latest in rows
+            if row.delete_marker
+        ],
+    }
+    if page.next_key is not None:
+        reply["NextKeyMarker"] = encode_key(page.next_key, encoding_type)
+        reply["NextVersionIdMarker"] = page.next_version or None
+    return reply
+
+
+def _check_version_marker(key_marker: str | None, version_id_marker: str | None) -> None:
+    message = None
+    if version_id_marker == "":
+        message = "A version-id marker cannot be empty."
+    elif version_id_marker is not None and not key_marker:
+        message = "A version-id marker cannot be specified without a key marker."
+    if message is not None:
+        raise S3Error(
+            "InvalidArgument",
+            message,
+            ArgumentName="version-id-marker",
+            ArgumentValue=version_id_marker or "",
+        )
+
+
+def _version(row: StoredObject, latest: bool) -> dict[str, Any]:
+    return {"VersionId": row.version_id, "IsLatest": latest}
+
+
+def _marker(row: StoredObject, encoding_type: str | None, owner: dict[str, str]) -> dict[str, Any]:
+    return {
+        "Key": encode_key(row.key, encoding_type),
+        "LastModified": instant(row.modified_ms),
+        "Owner": owner,
+    }
 
 
 def _page(call: Call, prefix: str | None, delimiter: str | None, after: bytes, limit: int) -> Page:
@@ -100,7 +179,7 @@ def _owner(call: Call) -> dict[str, str]:
 
 def _reply(
     call: Call,
-    page: Page,
+    page: Page | VersionPage,
     prefix: str | None,
     delimiter: str | None,
     encoding_type: str | None,
@@ -112,7 +191,6 @@ def _reply(
         "Delimiter": encode_key(delimiter.encode(), encoding_type) if delimiter else None,
         "MaxKeys": limit,
         "EncodingType": encoding_type,
-        "IsTruncated": page.next_after is not None,
         "CommonPrefixes": [
             {"Prefix": encode_key(prefix, encoding_type)} for prefix in page.common_prefixes
         ],

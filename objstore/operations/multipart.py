@@ -28,7 +28,7 @@ from objstore.storage.records import (
     Part,
     Upload,
 )
-from objstore.transfer import content, steps
+from objstore.transfer import content, steps, versions
 from objstore.transfer.conditions import (
     NO_COPY_SOURCE_CONDITIONS,
     CopySourceConditions,
@@ -216,7 +216,11 @@ async def _copy_part(
     result = {"ETag": f'"{part.etag}"', "LastModified": instant(part.modified_ms)}
     if upload.checksum_algorithm:
         result |= shown(kept, received.checksum)
-    return {"CopyPartResult": result, **describe(recipe)}
+    return {
+        "CopyPartResult": result,
+        "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
+        **describe(recipe),
+    }
 
 
 async def _take(

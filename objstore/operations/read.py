@@ -15,7 +15,7 @@ from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.names import whole_second
 from objstore.storage.records import BlobMissingError, StoredObject
-from objstore.transfer import content, steps
+from objstore.transfer import content, steps, versions
 from objstore.transfer.conditions import NO_READ_CONDITIONS, ReadConditions, check_read
 from objstore.transfer.integrity import shown
 from objstore.transfer.ranges import Span, parse_range, part_span
@@ -112,7 +112,7 @@ async def head_object(
 
     Checksums are sealed; without the permission the reply leaves them out, as S3 does.
     """
-    stored = find(call, call.bucket, key, selection.version_id, inline=False)
+    stored = find(call, call.bucket, key, selection.version_id, inline=False, method="HEAD")
     check_read(conditions, stored)
     manifest = decode(stored.manifest)
     reply = _described(call, stored, manifest, selection, overrides, _span(selection, manifest))
@@ -154,6 +154,7 @@ def _described(
         "LastModified": whole_second(stored.modified_ms),
         "ContentLength": stop - start,
         "ETag": f'"{stored.etag}"',
+        "VersionId": versions.shown(call.bucket, stored.version_id),
         "Metadata": manifest.metadata,
         "StorageClass": content.shown_storage_class(stored.storage_class),
         **content.describe(manifest.content),

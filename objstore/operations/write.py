@@ -16,8 +16,13 @@ from objstore.crypt.sse import (
 from objstore.errors import S3Error
 from objstore.names import key_bytes
 from objstore.payload import Payload
-from objstore.transfer import content, steps
-from objstore.transfer.conditions import NO_WRITE_CONDITIONS, WriteConditions, write_check
+from objstore.transfer import content, steps, versions
+from objstore.transfer.conditions import (
+    NO_WRITE_CONDITIONS,
+    WriteConditions,
+    at_commit,
+    write_check,
+)
 from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
 from objstore.transfer.integrity import (
     NO_CHECKSUM_HEADERS,
@@ -81,9 +86,10 @@ async def put_object(
         )
     finally:
         steps.wipe_envelope(call, envelope)
-    await commit(services.store, received, services.store.put_object(new, check=check))
+    await commit(services.store, received, services.store.put_object(new, check=at_commit(check)))
     return {
         "ETag": f'"{new.etag}"',
+        "VersionId": versions.shown(call.bucket, new.version_id),
         "SSEKMSEncryptionContext": context_header(envelope),
         **describe(envelope),
         **shown(received.checksum_algorithm, received.checksum, FULL_OBJECT),

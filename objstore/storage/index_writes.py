@@ -93,9 +93,16 @@ def delete_bucket(connection: apsw.Connection, bucket: Bucket) -> None:
 
 
 def put_object(
-    connection: apsw.Connection, new: StoredObject, check: Check | None, freed: Freed
+    connection: apsw.Connection,
+    new: StoredObject,
+    check: Check | None,
+    freed: Freed,
+    guard: Check | None = None,
 ) -> None:
-    """Insert a version; a null version replaces the null version. Raises BucketMissingError."""
+    """Insert a version; a null version replaces the null version, which `guard` may refuse.
+
+    Raises BucketMissingError.
+    """
     require_bucket(connection, new.bucket_id)
     newest = None
     if check is not None:
@@ -106,6 +113,8 @@ def put_object(
         if old is None or old.version_id != NULL_VERSION:
             old = read_object(connection, new.bucket_id, new.key, version_id=NULL_VERSION)
         if old is not None:
+            if guard is not None:
+                guard(old)
             kept = {ref.blob_id for ref in new.blobs}
             _remove_object(connection, old, freed, kept=kept)
     _insert_object(connection, new)

@@ -277,12 +277,17 @@ class Store:
         await self._committer.commit(lambda c: index_writes.delete_bucket(c, bucket))
         self._buckets_mark.change()
 
-    async def put_object(self, new: StoredObject, *, check: Check | None = None) -> None:
-        """Publish a version. `check` judges the newest version so far. BucketMissingError."""
+    async def put_object(
+        self, new: StoredObject, *, check: Check | None = None, guard: Check | None = None
+    ) -> None:
+        """Publish a version. Raises BucketMissingError.
+
+        `check` judges the newest version so far, `guard` the null version that is replaced.
+        """
         if not new.delete_marker:
             self._reserve.claim(_ROW_BYTES + len(new.inline or b""))
         freed = Freed()
-        await self._committer.commit(lambda c: index_writes.put_object(c, new, check, freed))
+        await self._committer.commit(lambda c: index_writes.put_object(c, new, check, freed, guard))
         self._settle(new.blobs, freed)
 
     async def update_object(

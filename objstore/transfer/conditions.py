@@ -9,6 +9,7 @@ from datetime import datetime
 
 from kms.aws.clock import utc
 from objstore.errors import S3Error
+from objstore.names import http_date
 from objstore.storage.records import Check, StoredObject
 
 
@@ -40,9 +41,19 @@ class CopySourceConditions:
     copy_source_if_unmodified_since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DeleteConditions:
+    """The conditions of DeleteObject, and of each entry of DeleteObjects."""
+
+    if_match: str | None = None
+    if_match_last_modified_time: datetime | None = None
+    if_match_size: int | None = None
+
+
 NO_READ_CONDITIONS = ReadConditions()
 NO_WRITE_CONDITIONS = WriteConditions()
 NO_COPY_SOURCE_CONDITIONS = CopySourceConditions()
+NO_DELETE_CONDITIONS = DeleteConditions()
 
 
 def matches(header: str, etag: str) -> bool:
@@ -66,13 +77,9 @@ def check_read(conditions: ReadConditions, stored: StoredObject) -> None:
         return
     if failed in ("If-Match", "If-Unmodified-Since"):
         raise S3Error("PreconditionFailed", Condition=failed)
-    modified = utc(stored.modified_ms // 1000)
     raise S3Error(
         "NotModified",
-        headers={
-            "ETag": f'"{stored.etag}"',
-            "Last-Modified": modified.strftime("%a, %d %b %Y %H:%M:%S GMT"),
-        },
+        headers={"ETag": f'"{stored.etag}"', "Last-Modified": http_date(stored.modified_ms)},
     )
 
 
@@ -142,6 +149,59 @@ def write_check(conditions: WriteConditions, key: str) -> Check | None:
             raise S3Error("PreconditionFailed", Condition="If-Match")
 
     return check
+
+
+def at_commit(check: Check | None) -> Check | None:
+    """A write's check for its transaction: what was there before and is gone was deleted meanwhile.
+
+    Raises ConditionalRequestConflict then, and what `check` raises otherwise.
+    """
+    if check is None:
+        return None
+    judge = check
+
+    def check_again(replaced: StoredObject | None) -> None:
+        try:
+            judge(replaced)
+        except S3Error as error:
+            if error.code != "NoSuchKey":
+                raise
+            raise S3Error("ConditionalRequestConflict", Condition="If-Match") from None
+
+    return check_again
+
+
+def delete_check(conditions: DeleteConditions, key: str) -> Check | None:
+    """The check that a delete runs in its transaction; None if unconditional.
+
+    `If-Match` wants an object to be there; size and time only protect one that is.
+    """
+    if conditions is NO_DELETE_CONDITIONS:
+        return None
+
+    def check(doomed: StoredObject | None) -> None:
+        if doomed is None or doomed.delete_marker:
+            if conditions.if_match is None:
+                return
+            if doomed is None:
+                raise S3Error("NoSuchKey", Key=key)
+            raise S3Error("PreconditionFailed", Condition="If-Match")
+        failed = _failed_delete(conditions, doomed)
+        if failed is not None:
+            raise S3Error("PreconditionFailed", Condition=failed)
+
+    return check
+
+
+def _failed_delete(conditions: DeleteConditions, doomed: StoredObject) -> str | None:
+    if conditions.if_match is not None and not matches(conditions.if_match, doomed.etag):
+        return "If-Match"
+    moment = conditions.if_match_last_modified_time
+    if moment is not None and int(moment.timestamp()) != doomed.modified_ms // 1000:
+        return "x-amz-if-match-last-modified-time"
+    if conditions.if_match_size is not None and conditions.if_match_size != doomed.size:
+        return "x-amz-if-match-size"
+    return None
 
 
 def _refuse_existing(replaced: StoredObject | None) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from objstore.crypt.data_keys import Wrapped
 from objstore.crypt.manifest import Manifest, PartEntry, authenticate, encode, seal_checksums
-from objstore.storage.records import NULL_VERSION, BlobRef, Bucket, StoredObject
+from objstore.storage.records import BlobRef, Bucket, StoredObject
 from objstore.transfer.receive import Received
+from objstore.transfer.versions import new_version_id
 
 FULL_OBJECT = "FULL_OBJECT"
 COMPOSITE = "COMPOSITE"
@@ -78,12 +79,13 @@ def publishable(
     description: Description,
     stored: Stored,
 ) -> StoredObject:
-    """The row of a new object whose `data_key` `envelope` holds wrapped."""
+    """The row of a new object, as its newest version, whose `data_key` `envelope` holds wrapped."""
+    version_id = new_version_id(bucket)
     size = sum(part.length for part in stored.parts)
     manifest = Manifest(
         bucket_id=bucket.bucket_id,
         key=key,
-        version_id=NULL_VERSION,
+        version_id=version_id,
         size=size,
         etag=stored.etag,
         created_ms=created_ms,
@@ -93,7 +95,7 @@ def publishable(
         context=envelope.context,
         content=description.content,
         metadata=description.metadata,
-        checksums=seal_checksums(data_key, stored.checksums, binding=NULL_VERSION.encode()),
+        checksums=seal_checksums(data_key, stored.checksums, binding=version_id.encode()),
         checksum_algorithm=stored.checksum_algorithm,
         checksum_type=stored.checksum_type,
         parts=stored.parts,
@@ -102,7 +104,7 @@ def publishable(
     return StoredObject(
         bucket_id=bucket.bucket_id,
         key=key,
-        version_id=NULL_VERSION,
+        version_id=version_id,
         size=size,
         etag=stored.etag,
         modified_ms=created_ms,

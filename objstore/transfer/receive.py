@@ -99,13 +99,14 @@ async def receive(
     return await _receive_large(store, data_key, source, digests)
 
 
-async def commit(store: Store, received: Received | None, transaction: Awaitable[None]) -> None:
+async def commit(store: Store, received: Received | None, transaction: Awaitable[T]) -> T:
     """Run the transaction that publishes what was received; give the blob up if it refuses.
 
-    Raises what the transaction's check raises, or the S3 error for what went wrong.
+    Returns what the transaction does. Raises what its check raises, or the S3 error for what
+    went wrong.
     """
     try:
-        await transaction
+        return await transaction
     except Exception as error:
         # A cancelled wait is no refusal: the transaction may be on its way to the disk.
         if received is not None and received.writer is not None:

@@ -8,8 +8,9 @@ from objstore.call import Call
 from objstore.crypt.frames import Buffer, TamperedError, wipe
 from objstore.crypt.manifest import Manifest, decode, open_checksums, verify
 from objstore.errors import S3Error
-from objstore.names import is_null_version, key_bytes
-from objstore.storage.records import NULL_VERSION, Bucket, StoredObject
+from objstore.names import http_date, key_bytes
+from objstore.storage.records import Bucket, StoredObject
+from objstore.transfer import versions
 from objstore.transfer.receive import Plaintext
 from objstore.transfer.send import send
 
@@ -28,21 +29,41 @@ class CopySource:
 
 
 def find(
-    call: Call, bucket: Bucket, key: str, version_id: str | None, *, inline: bool = True
+    call: Call,
+    bucket: Bucket,
+    key: str,
+    version_id: str | None,
+    *,
+    inline: bool = True,
+    method: str = "GET",
 ) -> StoredObject:
-    """The object's row. Raises NoSuchKey, NoSuchVersion, or MethodNotAllowed for a marker."""
-    named = is_null_version(version_id)
-    stored = call.services.store.object(
-        bucket.bucket_id, key_bytes(key), NULL_VERSION if named else None, inline=inline
-    )
+    """The row of a version, None for the newest, that a request with `method` asks for.
+
+    Raises InvalidArgument, NoSuchKey, NoSuchVersion, or MethodNotAllowed for a delete marker.
+    """
+    version_id = versions.named(bucket, version_id)
+    stored = call.services.store.object(bucket.bucket_id, key_bytes(key), version_id, inline=inline)
     if stored is None:
-        if named:
-            raise S3Error("NoSuchVersion", Key=key, VersionId=NULL_VERSION)
-        raise S3Error("NoSuchKey", Key=key)
+        raise missing(key, version_id)
     if stored.delete_marker:
-        code = "MethodNotAllowed" if named else "NoSuchKey"
-        raise S3Error(code, headers={"x-amz-delete-marker": "true"}, Key=key)
+        raise _hidden(stored, key, version_id, method)
     return stored
+
+
+def missing(key: str, version_id: str | None) -> S3Error:
+    """The error for a key, or a version of it, that does not exist."""
+    if version_id is None:
+        return S3Error("NoSuchKey", Key=key)
+    return S3Error("NoSuchVersion", Key=key, VersionId=version_id)
+
+
+def _hidden(marker: StoredObject, key: str, version_id: str | None, method: str) -> S3Error:
+    """The error for a delete marker: a reader who names no version finds nothing there."""
+    headers = {"x-amz-delete-marker": "true", "x-amz-version-id": marker.version_id}
+    if version_id is None and method in ("GET", "HEAD"):
+        return S3Error("NoSuchKey", headers=headers, Key=key)
+    headers |= {"allow": "DELETE", "last-modified": http_date(marker.modified_ms)}
+    return S3Error("MethodNotAllowed", headers=headers, Method=method, ResourceType="DeleteMarker")
 
 
 def open_key(call: Call, bucket: Bucket, stored: StoredObject, manifest: Manifest) -> bytearray:
@@ -93,8 +114,17 @@ def copy_source(call: Call, text: str, *, expected_owner: str | None) -> CopySou
         raise S3Error("NoSuchBucket", BucketName=bucket_name)
     if expected_owner is not None and expected_owner != bucket.account:
         raise S3Error("AccessDenied")
-    call.authorize("s3:GetObject", bucket, key)
-    stored = find(call, bucket, key, version_id)
+    call.authorize("s3:GetObject" if version_id is None else "s3:GetObjectVersion", bucket, key)
+    try:
+        stored = find(call, bucket, key, version_id)
+    except S3Error as error:
+        if error.code != "MethodNotAllowed":
+            raise
+        raise S3Error(
+            "InvalidRequest",
+            "The source of a copy request may not specifically refer to a delete marker by "
+            "version id.",
+        ) from None
     if stored.size > COPY_SOURCE_BYTES_MAX:
         raise S3Error(
             "InvalidRequest",
@@ -129,7 +159,7 @@ def parse_copy_source(text: str) -> tuple[str, str, str | None]:
     The path is percent-decoded once, after the query has been cut off, so that a `?` of the key
     itself travels encoded. Raises InvalidArgument.
     """
-    path, _, version = text.partition("?versionId=")
+    path, asks, version = text.partition("?versionId=")
     try:
         decoded = unquote_to_bytes(path).decode()
     except UnicodeDecodeError:
@@ -142,4 +172,4 @@ def parse_copy_source(text: str) -> tuple[str, str, str | None]:
             ArgumentName="x-amz-copy-source",
             ArgumentValue=text,
         )
-    return bucket, key, version or None
+    return bucket, key, version if asks else None

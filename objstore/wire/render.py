@@ -65,7 +65,7 @@ def compile_output(model: ServiceModel, operation: Operation) -> Render:
     shape = model.shape(operation.output) if operation.output else None
     members = tuple(shape.members.values()) if shape else ()
     headers = {
-        member.name: (member.wire_name.lower().encode(), _header_text(model.shape(member.shape)))
+        member.name: (member.wire_name.lower().encode(), _header_text(model, member))
         for member in members
         if member.location == "header"
     }
@@ -94,9 +94,11 @@ def _append_metadata(prefix: str, values: Mapping[str, str] | None, out: Headers
         out.append((name.encode(), _metadata_value(name, text)))
 
 
-def _header_text(shape: Shape) -> Callable[[Any], str]:
+def _header_text(model: ServiceModel, member: Member) -> Callable[[Any], str]:
+    shape = model.shape(member.shape)
     if shape.type == "timestamp":
-        return http_date
+        written = member.timestamp_format or shape.timestamp_format
+        return iso8601 if written == "iso8601" else http_date
     if shape.type == "boolean":
         return _boolean
     if shape.type == "list":
