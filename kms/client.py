@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kms import ciphertext, plant, policy_text, schedule, wire
+from kms import ciphertext, plant, policy_text, wire
 from kms.aws.audit import AuditSink, NullSink
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
@@ -179,8 +179,9 @@ class KMS:
         return 200, rendered
 
     def sweep(self) -> int:
-        """Do what is due by the clock; answers how many keys were destroyed."""
-        return schedule.sweep(self._store, self._service.clock.now())
+        """Do to keys what is due by the clock; answers how many steps that took."""
+        self._store.refresh()
+        return self._service.schedule.run(self._service.clock.now())
 
     def close(self) -> None:
         self._store.close()

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from kms.aws import arn
 from kms.errors import KMSError
@@ -51,7 +51,7 @@ class Key:
     `pending_window_days` while a deletion is scheduled, `next_rotation_at` with
     `rotation_period_days` while automatic rotation is on, `on_demand_at` when a rotation on demand
     was asked for, `expires_at` when the first of its imported materials expires, `settles_at` when
-    Creating or Updating ends. `due_at` is the first of them at which something happens.
+    Creating or Updating ends. `due_at` is the first of them at which something happens, `due` what.
     """
 
     account: str
@@ -78,10 +78,13 @@ class Key:
     settles_at: float | None = None
     arn: str = field(init=False)
     due_at: float | None = field(init=False)
+    due: "Due | None" = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arn", arn.kms_key(self.region, self.account, self.key_id))
-        object.__setattr__(self, "due_at", _due(self))
+        due_at, due = _next(self)
+        object.__setattr__(self, "due_at", due_at)
+        object.__setattr__(self, "due", due)
 
     @property
     def multi_region(self) -> bool:
@@ -98,17 +101,31 @@ class Key:
         return self.spec == SYMMETRIC_DEFAULT
 
 
-def _due(key: Key) -> float | None:
-    """When something happens to `key` next. Only enabled keys rotate by their schedule."""
+class Due(Enum):
+    """What happens to a key when its next date comes; in order where dates are the same."""
+
+    SETTLED = auto()
+    EXPIRED = auto()
+    ROTATED_ON_DEMAND = auto()
+    ROTATED = auto()
+    DELETED = auto()
+
+
+def _next(key: Key) -> tuple[float | None, Due | None]:
+    """When and how `key` changes next. Only enabled keys rotate by their schedule."""
     started = key.on_demand_at
     dates = (
-        key.deletion_at,
-        key.next_rotation_at if key.state is KeyState.ENABLED else None,
-        started + ON_DEMAND_ROTATION_SECONDS if started is not None else None,
-        key.expires_at,
-        key.settles_at,
+        (key.settles_at, Due.SETTLED),
+        (key.expires_at, Due.EXPIRED),
+        (
+            started + ON_DEMAND_ROTATION_SECONDS if started is not None else None,
+            Due.ROTATED_ON_DEMAND,
+        ),
+        (key.next_rotation_at if key.state is KeyState.ENABLED else None, Due.ROTATED),
+        (key.deletion_at, Due.DELETED),
     )
-    return min((date for date in dates if date is not None), default=None)
+    coming = [(date, due) for date, due in dates if date is not None]
+    return min(coming, key=lambda entry: entry[0], default=(None, None))
 
 
 @dataclass(frozen=True, slots=True)

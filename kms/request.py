@@ -73,21 +73,18 @@ class Request:
         return key
 
     def find(self, account: str, key_id: str) -> Key | None:
-        """The key in the caller's region; a key whose deletion is due is destroyed instead."""
+        """The key in the caller's region. What was due before this call has been done to it.
+
+        Raises KMSInternalException if that failed and imported material outlives its date.
+        """
         key = self.store.key(account, self.caller.region, key_id)
-        if key is not None and key.deletion_at is not None:
-            now = self.clock.now()
-            if key.deletion_at <= now:
-                self.store.destroy_key(key, now)
-                return None
+        if key is not None and key.expires_at is not None and key.expires_at <= self.clock.now():
+            raise KMSError("KMSInternalException", "Expired key material could not be deleted.")
         return key
 
     def named_alias(self, name: str) -> Alias | None:
-        """The caller's alias `name`; one that went with its key's deletion is gone."""
-        alias = self.store.alias(self.caller.account, self.caller.region, name)
-        if alias is not None and self.find(alias.account, alias.key_id) is None:
-            return None
-        return alias
+        """The caller's alias `name`."""
+        return self.store.alias(self.caller.account, self.caller.region, name)
 
     def _split(self, text: str) -> tuple[str, str]:
         """The account, and the key id or alias, of an ARN of the caller's region."""

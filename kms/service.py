@@ -16,6 +16,7 @@ from kms.errors import KMSError
 from kms.operations import HANDLERS, Handler
 from kms.request import Request
 from kms.root import RootError
+from kms.schedule import Schedule
 from kms.store import Store, StoreError
 
 OPERATIONS = frozenset(model.load("kms").operations)
@@ -27,6 +28,7 @@ class Service:
     def __init__(self, store: Store, *, clock: Clock, audit: AuditSink) -> None:
         self.store = store
         self.clock = clock
+        self.schedule = Schedule(store, audit)
         self._audit = audit
 
     def call(self, operation: str, arguments: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
@@ -37,6 +39,8 @@ class Service:
         request = Request(operation, caller, self.store, self.clock)
         try:
             self.store.refresh()
+            if self.store.next_due_at <= (now := self.clock.now()):
+                self.schedule.catch_up(now)
             output = handler_of(operation)(request, **arguments)
         except AWSError as error:
             self._record(request, error.code)

@@ -9,9 +9,10 @@ instance belongs to one thread. Source: https://sqlite.org/wal.html, https://sql
 """
 
 import hmac
+import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Store:
         self._materials: dict[tuple[str, str, str], Material | None] = {}
         self._backing: dict[tuple[str, str, str], bytearray] = {}
         self._owned: dict[str, tuple[str, bytearray]] = {}
+        self._next_due_at: float | None = None
         self._generation = generation
         self._seen_mark = generation.mark
         self._seen_version = self._data_version()
@@ -78,7 +80,9 @@ class Store:
         try:
             connection = apsw.Connection(str(folder / FILE_NAME))
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
+            connection.pragma("journal_mode", "WAL")
+            connection.pragma("synchronous", "FULL")
+            connection.pragma("secure_delete", "ON")
         except apsw.Error as error:
             raise StoreError(f"cannot open {folder / FILE_NAME}: {error}") from None
         try:
@@ -120,6 +124,7 @@ class Store:
             backing[:] = bytes(len(backing))
         for cache in (self._keys, self._aliases, self._materials, self._backing, self._owned):
             cache.clear()
+        self._next_due_at = None
 
     def key(self, account: str, region: str, key_id: str) -> Key | None:
         name = (account, region, key_id)
@@ -195,14 +200,6 @@ class Store:
         )
         return [alias_from_row(row) for row in rows]
 
-    def overdue(self, now: float, limit: int) -> list[Key]:
-        """Keys to which something was to happen by `now`."""
-        rows = self._connection.execute(
-            f"SELECT {KEY_COLUMNS} FROM keys WHERE due_at<=? ORDER BY due_at LIMIT ?",
-            (now, limit),
-        )
-        return [key_from_row(row) for row in rows]
-
     def new_material(self, key: Key, backing: bytearray, now: float) -> Material:
         """The first material of `key`, not stored yet: `backing`, which is wrapped and wiped."""
         material_id = self.identify(key.key_id, backing)
@@ -217,6 +214,15 @@ class Store:
         backing[:] = bytes(len(backing))
         return replace(draft, wrapped=wrapped)
 
+    @property
+    def next_due_at(self) -> float:
+        """The first date at which something happens to any key; infinite if nothing is due."""
+        if self._next_due_at is None:
+            row = self._row("SELECT min(due_at) FROM keys WHERE due_at IS NOT NULL", ())
+            assert row is not None
+            self._next_due_at = math.inf if row[0] is None else row[0]
+        return self._next_due_at
+
     def related(self, key: Key) -> list[Key]:
         """The multi-Region keys that `key` is one of, itself included, by Region."""
         return Edit(self._connection).related(key)
@@ -229,7 +235,15 @@ class Store:
     def edit(self) -> Iterator[Edit]:
         """A transaction to write in; an exception leaves the store as it was."""
         with self._transaction():
-            yield Edit(self._connection)
+            edit = Edit(self._connection)
+            yield edit
+        if edit.destroyed:
+            self._scrub()
+
+    def _scrub(self) -> None:
+        """Take destroyed rows, zeroed in the database, out of the log, too, unless it is in use."""
+        with suppress(apsw.BusyError, apsw.LockedError):
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def add_key(self, key: Key, material: Material | None, alias: Alias | None = None) -> bool:
         """Store a new key. False, and nothing is stored, if the alias was taken meanwhile."""
@@ -250,14 +264,6 @@ class Store:
         """
         with self.edit() as edit:
             return edit.change_key(key, change)
-
-    def destroy_key(self, key: Key, now: float) -> None:
-        """Delete a key whose deletion is due, with its materials and aliases, for good."""
-        with self.edit() as edit:
-            stored = edit.key(key.account, key.region, key.key_id)
-            if stored is None or stored.deletion_at is None or stored.deletion_at > now:
-                return
-            edit.remove_key(stored)
 
     def add_alias(self, alias: Alias, *, per_key_max: int) -> str | None:
         """Store a new alias. Answers "exists" or "limit" if it was not stored."""
@@ -335,7 +341,7 @@ class Store:
         """
         sealed = self.setting(_IDENTITY)
         if sealed is None:
-            sealed = self.add_setting(_IDENTITY, self.seal(_IDENTITY, os.urandom(32)))
+            raise RootError("the key store has lost its secret for material ids")
         mac = hmac.new(self.open_sealed(_IDENTITY, sealed), key_id.encode() + b"\0", "sha256")
         mac.update(backing)
         return mac.hexdigest()
@@ -395,6 +401,8 @@ def _prepare(connection: apsw.Connection, sealer: Sealer) -> Root:
                 "INSERT INTO domain_keys VALUES (?,?,?,?)",
                 (record.version, record.sealer, record.sealed, record.check),
             )
+            identity = root.wrap("secret", (_IDENTITY,), os.urandom(32))
+            connection.execute("INSERT INTO settings VALUES (?,?)", (_IDENTITY, identity))
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             return root
         if version != SCHEMA_VERSION:

@@ -27,10 +27,11 @@ _OF_KEY = "account=? AND region=? AND key_id=?"
 
 
 class Edit:
-    """A write transaction under way."""
+    """A write transaction under way; `destroyed` says whether it took material away."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self.destroyed = False
 
     def key(self, account: str, region: str, key_id: str) -> Key | None:
         row = self._row(
@@ -44,6 +45,13 @@ class Edit:
             f"SELECT {KEY_COLUMNS} FROM keys WHERE key_id=? AND account=? AND primary_region<>''"
             " ORDER BY region",
             (key.key_id, key.account),
+        )
+        return [key_from_row(row) for row in rows]
+
+    def due(self, now: float, limit: int) -> list[Key]:
+        """Keys to which something was to happen by `now`, the longest due first."""
+        rows = self._connection.execute(
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE due_at<=? ORDER BY due_at LIMIT ?", (now, limit)
         )
         return [key_from_row(row) for row in rows]
 
@@ -71,6 +79,7 @@ class Edit:
 
     def remove_key(self, key: Key) -> None:
         """Delete a key with everything that belongs to it, for good."""
+        self.destroyed = True
         for table in OF_A_KEY:
             self._connection.execute(
                 f"DELETE FROM {table} WHERE {_OF_KEY}", (key.account, key.region, key.key_id)
@@ -86,9 +95,11 @@ class Edit:
 
     def put_material(self, material: Material) -> None:
         """Store a material, in the place of one with its id."""
+        self.destroyed |= not material.wrapped
         self._insert("REPLACE", "materials", MATERIAL_COLUMNS, material_to_row(material))
 
     def remove_material(self, material: Material) -> None:
+        self.destroyed = True
         self._connection.execute(
             "DELETE FROM materials WHERE material_id=? AND region=? AND account=?",
             (material.material_id, material.region, material.account),

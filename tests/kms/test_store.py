@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -100,19 +101,29 @@ def test_a_change_that_raises_changes_nothing(store: Store) -> None:
         store.update_key(replace(key, key_id="absent"), lambda stored: stored)
 
 
-def test_destroying_takes_material_and_aliases_along(store: Store) -> None:
+def test_removing_a_key_takes_material_and_aliases_along(store: Store) -> None:
     key = add(store, alias="alias/a")
-    store.destroy_key(key, 100.0)
-    assert store.key(ACCOUNT, REGION, KEY_ID) is not None
-    due = store.update_key(key, lambda stored: replace(stored, deletion_at=50.0))
-    assert store.overdue(49.0, 10) == []
-    assert store.overdue(50.0, 10) == [due]
-    store.destroy_key(due, 50.0)
+    with store.edit() as edit:
+        edit.remove_key(key)
     assert store.key(ACCOUNT, REGION, KEY_ID) is None
     assert store.alias(ACCOUNT, REGION, "alias/a") is None
     assert store.material_in(REGION, key.material_id) is None
     with pytest.raises(KeyError):
         store.backing_key(ACCOUNT, REGION, key.material_id)
+
+
+def test_the_next_date_of_any_key(store: Store, other: Store) -> None:
+    assert store.next_due_at == math.inf
+    key = add(store)
+    add(store, "11111111-0000-4000-8000-000000000000")
+    assert store.next_due_at == math.inf
+    assert other.next_due_at == math.inf
+    changed = store.update_key(key, lambda stored: replace(stored, deletion_at=50.0))
+    other.refresh()
+    assert store.next_due_at == other.next_due_at == 50.0
+    with store.edit() as edit:
+        assert edit.due(49.0, 10) == []
+        assert edit.due(50.0, 10) == [changed]
 
 
 def test_aliases(store: Store) -> None:
@@ -187,6 +198,9 @@ def test_wrong_or_missing_root_overwrites_nothing(store: Store, tmp_path: Path) 
 
 def test_lost_domain_keys_and_unknown_schemas(store: Store, tmp_path: Path) -> None:
     raw = apsw.Connection(str(tmp_path / "keys.db"))
+    raw.execute("DELETE FROM settings")
+    with pytest.raises(RootError, match="lost its secret"):
+        store.identify(KEY_ID, bytearray(32))
     raw.execute("DELETE FROM domain_keys")
     with pytest.raises(RootError, match="lost its domain keys"):
         opened(tmp_path)
@@ -228,3 +242,8 @@ def test_a_failed_write_leaves_the_store_usable(store: Store, other: Store, tmp_
     raw.execute("ROLLBACK")
     raw.close()
     assert other.update_key(key, lambda stored: stored) == key
+
+
+def test_how_the_database_is_opened(store: Store) -> None:
+    settings = ("journal_mode", "synchronous", "secure_delete")
+    assert [store._connection.pragma(name) for name in settings] == ["wal", 2, 1]
