@@ -1,11 +1,14 @@
-"""Who calls, with which credential, and through which service.
+"""Who calls, with which credential, under which policies, and through which service.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 """
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from kms.aws.policy_document import Policy
 
 
 class PrincipalKind(Enum):
@@ -13,18 +16,62 @@ class PrincipalKind(Enum):
 
     ROOT = "Root"
     USER = "IAMUser"
+    ASSUMED_ROLE = "AssumedRole"
+    FEDERATED = "FederatedUser"
+    WEB_IDENTITY = "WebIdentityUser"
+    SERVICE = "AWSService"
     ANONYMOUS = "AWSAccount"
 
 
 @dataclass(frozen=True, slots=True)
+class Policies:
+    """What limits and allows a principal, compiled.
+
+    `identity` are those attached to the user or role (and the user's groups). `session` are those
+    passed when the session was made: None limits nothing, and () allows nothing.
+    """
+
+    identity: "tuple[Policy, ...]" = ()
+    boundary: "Policy | None" = None
+    session: "tuple[Policy, ...] | None" = None
+
+
+NO_POLICIES = Policies()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How temporary credentials came about.
+
+    The issuer is the role of an AssumedRole, the user of a FederatedUser or of GetSessionToken.
+    """
+
+    issuer_arn: str
+    issuer_id: str
+    issuer_name: str
+    created_at: float
+    source_identity: str = ""
+    federated_provider: str = ""
+    mfa_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """An identity. `user_id` is the unique id (`AIDA…`; the account id for a root)."""
+    """An identity. `user_id` is the unique id: `AIDA…`, `AROA…:session`, a root's account id.
+
+    `arn` is a web identity's provider; `name` is a user's name, a service's `s3.amazonaws.com`.
+    `tags` are the user's, or the role's and the session's together. Who keeps identities makes a
+    new Principal when any of this changes, never a changed one; decisions are remembered by it.
+    """
 
     kind: PrincipalKind
     account: str
     arn: str
     user_id: str
     name: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    session: Session | None = None
+    policies: Policies = field(default=NO_POLICIES, compare=False, repr=False)
 
 
 ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, "anonymous", "*", "ANONYMOUS_PRINCIPAL")
@@ -52,7 +99,8 @@ class Caller:
     """One authenticated request, as far as authorization and audit need it.
 
     `via_service` names the service that forwards the request for the caller
-    (`s3.us-east-1.amazonaws.com`), which is `kms:ViaService`; None for a direct call.
+    (`s3.us-east-1.amazonaws.com`), which is `kms:ViaService`; None for a direct call. A service
+    that calls for itself says for which resource and account of a customer in `source_…`.
     """
 
     principal: Principal
@@ -63,6 +111,8 @@ class Caller:
     user_agent: str = ""
     secure: bool = False
     via_service: str | None = None
+    source_arn: str = ""
+    source_account: str = ""
 
     @property
     def account(self) -> str:

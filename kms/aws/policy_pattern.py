@@ -1,0 +1,191 @@
+"""Patterns of the policy language: wildcards and policy variables. Never a regular expression.
+
+`*` stands for any run of characters, `?` for any one. `${key}` stands for a condition key's value,
+`${key, 'text'}` for that value or a default, and `${*}`, `${?}`, `${$}` for these characters. What
+a variable brings in is literal: it can neither smuggle in a wildcard nor leave its part of an ARN.
+A variable without a value, or with several, matches nothing.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from kms.aws.context import Context
+
+ARN_PARTS = 6
+
+
+class Wildcard(Enum):
+    """What is not itself in a pattern."""
+
+    ANY = "*"
+    ONE = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A condition key, in lower case, whose value is to be put here."""
+
+    key: str
+    default: str | None
+
+
+Token = str | Wildcard
+Template = tuple[Token | Variable, ...]
+Matcher = Callable[[str, Context], bool]
+
+ANY, ONE = Wildcard.ANY, Wildcard.ONE
+_EVERYTHING: Template = (ANY,)
+
+
+def tokenize(text: str, *, wildcards: bool, variables: bool) -> Template:
+    """The characters, wildcards and variables of a pattern. Raises ValueError for a bad variable.
+
+    Without `wildcards`, `*` and `?` are characters; without `variables`, so is `${`.
+    """
+    return tuple(_tokens(text, wildcards=wildcards, variables=variables))
+
+
+def _tokens(text: str, *, wildcards: bool, variables: bool) -> Iterator[Token | Variable]:
+    special = {"*": ANY, "?": ONE} if wildcards else {}
+    position = 0
+    while position < len(text):
+        if variables and text.startswith("${", position):
+            end = text.find("}", position)
+            if end < 0:
+                raise ValueError(f"a variable without an end: {text[position:]!r}")
+            yield _variable(text[position + 2 : end])
+            position = end + 1
+        else:
+            yield special.get(text[position], text[position])
+            position += 1
+
+
+def _variable(text: str) -> Token | Variable:
+    if text in ("*", "?", "$"):
+        return text
+    key, comma, default = text.partition(",")
+    key, default = key.strip(), default.strip()
+    if not key or "$" in key or "{" in key:
+        raise ValueError(f"not a variable: {text!r}")
+    if not comma:
+        return Variable(key.lower(), None)
+    if len(default) < 2 or default[0] != "'" or default[-1] != "'":
+        raise ValueError(f"a default is written in single quotes: {text!r}")
+    return Variable(key.lower(), default[1:-1])
+
+
+def keys_of(template: Template) -> frozenset[str]:
+    """The condition keys that a pattern's variables name."""
+    return frozenset(token.key for token in template if isinstance(token, Variable))
+
+
+def folded(template: Template) -> Template:
+    """The same pattern in lower case."""
+    return tuple(_folded(token) for token in template)
+
+
+def _folded(token: Token | Variable) -> Token | Variable:
+    if isinstance(token, Variable):
+        return Variable(token.key, None if token.default is None else token.default.lower())
+    return token.lower() if isinstance(token, str) else token
+
+
+def matcher(template: Template) -> Matcher:
+    """Compile a pattern for plain text."""
+    if any(isinstance(token, Variable) for token in template):
+
+        def matches(text: str, context: Context) -> bool:
+            tokens = _expand(template, context)
+            return tokens is not None and glob(tokens, text)
+
+        return matches
+    tokens = [token for token in template if not isinstance(token, Variable)]
+    if tokens == [ANY]:
+        return lambda text, context: True
+    literal = "".join(token for token in tokens if isinstance(token, str))
+    if len(literal) == len(tokens):
+        return lambda text, context: text == literal
+    if len(literal) == len(tokens) - 1 and tokens[-1] is ANY:
+        return lambda text, context: text.startswith(literal)
+    return lambda text, context: glob(tokens, text)
+
+
+def arn_matcher(template: Template) -> Matcher:
+    """Compile a pattern for ARNs, whose six parts are compared one by one.
+
+    An incomplete pattern stands for every ARN that begins so; `*` alone also matches what is no
+    ARN, such as the `*` of actions without a resource.
+    """
+    if template == _EVERYTHING:
+        return matcher(template)
+    parts = _split(template)
+    if len(parts) < ARN_PARTS and keys_of(template):
+        return matcher(template)
+    if len(parts) == ARN_PARTS and all(
+        isinstance(token, str) for part in parts[:-1] for token in part
+    ):
+        fixed = template[: len(template) - len(parts[-1])]
+        prefix = "".join(token for token in fixed if isinstance(token, str))
+        resource = matcher(parts[-1])
+        length = len(prefix)
+        return lambda text, context: text.startswith(prefix) and resource(text[length:], context)
+    matchers = [matcher(part) for part in parts]
+
+    def matches(text: str, context: Context) -> bool:
+        found = text.split(":", ARN_PARTS - 1)
+        return len(found) == ARN_PARTS and all(
+            match(part, context) for match, part in zip(matchers, found, strict=False)
+        )
+
+    return matches
+
+
+def _split(template: Template) -> list[Template]:
+    parts: list[list[Token | Variable]] = [[]]
+    for token in template:
+        if token == ":" and len(parts) < ARN_PARTS:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [tuple(part) for part in parts]
+
+
+def _expand(template: Template, context: Context) -> list[Token] | None:
+    tokens: list[Token] = []
+    for token in template:
+        if isinstance(token, Variable):
+            value = context.get(token.key)
+            value = token.default if value is None else value
+            if not isinstance(value, str):
+                return None
+            tokens.extend(value)
+        else:
+            tokens.append(token)
+    return tokens
+
+
+def glob(tokens: Sequence[Token], text: str) -> bool:
+    """Whether all of `text` fits. Two pointers: a `*` is only ever retried one further on.
+
+    Going back to the last `*` suffices, because an earlier one can do nothing that the last
+    cannot; so the work is bounded by the product of the two lengths.
+    """
+    at, position = 0, 0
+    star, resume = -1, 0
+    while position < len(text):
+        token = tokens[at] if at < len(tokens) else None
+        if token is ANY:
+            star, resume = at, position
+            at += 1
+        elif token is ONE or token == text[position]:
+            at += 1
+            position += 1
+        elif star >= 0:
+            resume += 1
+            at, position = star + 1, resume
+        else:
+            return False
+    return all(token is ANY for token in tokens[at:])

@@ -1,0 +1,159 @@
+import fnmatch
+
+import pytest
+from hypothesis import given as cases
+from hypothesis import strategies as st
+
+from kms.aws.context import Context, given
+from kms.aws.policy_pattern import (
+    ANY,
+    ONE,
+    Variable,
+    arn_matcher,
+    folded,
+    glob,
+    keys_of,
+    matcher,
+    tokenize,
+)
+
+CONTEXT = Context(
+    given(
+        {
+            "aws:username": "bob",
+            "aws:PrincipalTag/star": "*",
+            "aws:PrincipalTag/colon": "a:b",
+            "aws:CalledVia": ("x", "y"),
+        }
+    )
+)
+
+
+def matches(pattern: str, text: str) -> bool:
+    return matcher(tokenize(pattern, wildcards=True, variables=True))(text, CONTEXT)
+
+
+def matches_arn(pattern: str, text: str) -> bool:
+    return arn_matcher(tokenize(pattern, wildcards=True, variables=True))(text, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("", "", True),
+        ("", "a", False),
+        ("abc", "abc", True),
+        ("abc", "ABC", False),
+        ("abc", "abcd", False),
+        ("*", "", True),
+        ("a*", "a", True),
+        ("a*", "ab", True),
+        ("a*", "ba", False),
+        ("*a", "ba", True),
+        ("*a", "ab", False),
+        ("a*b*c", "aXbYbZc", True),
+        ("a*b*c", "aXcYb", False),
+        ("a?c", "abc", True),
+        ("a?c", "ac", False),
+        ("??", "a", False),
+        ("*?", "", False),
+        ("*?", "a", True),
+        ("a.c", "abc", False),
+        ("[ab]", "a", False),
+        ("home/${aws:username}/*", "home/bob/x", True),
+        ("home/${aws:username}/*", "home/eve/x", False),
+        ("home/${AWS:UserName}", "home/bob", True),
+        ("${aws:PrincipalTag/star}", "anything", False),
+        ("${aws:PrincipalTag/star}", "*", True),
+        ("${aws:PrincipalTag/none}", "", False),
+        ("x${aws:PrincipalTag/none}", "x", False),
+        ("${aws:PrincipalTag/none, 'all'}", "all", True),
+        ("${aws:username, 'all'}", "bob", True),
+        ("${aws:CalledVia}", "x", False),
+        ("${*}${?}${$}", "*?$", True),
+        ("${*}", "a", False),
+        ("$x", "$x", True),
+    ],
+)
+def test_patterns(pattern: str, text: str, expected: bool) -> None:
+    assert matches(pattern, text) is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("*", "*", True),
+        ("*", "arn:aws:s3:::b", True),
+        ("arn:aws:s3:::b", "arn:aws:s3:::b", True),
+        ("arn:aws:s3:::b", "arn:aws:s3:::b/k", False),
+        ("arn:aws:s3:::b/*", "arn:aws:s3:::b/k:l/m", True),
+        ("arn:aws:s3:::b*/k", "arn:aws:s3:::b/x/k", True),
+        ("arn:aws:s3:::b/*", "arn:aws:s3:us-east-1::b/k", False),
+        ("arn:aws:kms:*:111122223333:key/*", "arn:aws:kms:eu-west-1:111122223333:key/1", True),
+        ("arn:aws:kms:*:111122223333:key/*", "arn:aws:kms:eu-west-1:999922223333:key/1", False),
+        # A wildcard does not leave its part of the ARN.
+        ("arn:aws:*:key/1", "arn:aws:kms:us-east-1:111122223333:key/1", False),
+        ("arn:aws:kms:*:key/1", "arn:aws:kms:us-east-1:111122223333:key/1", False),
+        # An incomplete ARN stands for all that begin so.
+        ("arn:aws:s3", "arn:aws:s3:::b/k", True),
+        ("arn:aws:s3:*", "arn:aws:s3:::b/k", True),
+        ("arn:aws:s3", "arn:aws:kms:::k", False),
+        ("arn:aws:s3:::b/*", "*", False),
+        ("arn:aws:s3:::${aws:username}/*", "arn:aws:s3:::bob/k", True),
+        ("arn:aws:s3::${aws:PrincipalTag/colon}:x", "arn:aws:s3::a:b:x", False),
+        ("arn:aws:iam::${aws:PrincipalTag/none}:root", "arn:aws:iam:::root", False),
+        ("${aws:username}", "bob", True),
+    ],
+)
+def test_arn_patterns(pattern: str, text: str, expected: bool) -> None:
+    assert matches_arn(pattern, text) is expected
+
+
+@pytest.mark.parametrize(
+    "pattern", ["${aws:username", "${}", "${ }", "${aws:${x}}", "${a:b, x}", "${a:b, 'x}"]
+)
+def test_bad_variables(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"variable|default"):
+        tokenize(pattern, wildcards=True, variables=True)
+
+
+def test_tokens_of_each_kind() -> None:
+    text = "a*?${aws:UserName, 'X'}"
+    assert tokenize(text, wildcards=True, variables=True) == (
+        "a",
+        ANY,
+        ONE,
+        Variable("aws:username", "X"),
+    )
+    assert tokenize(text, wildcards=False, variables=False) == tuple(text)
+    assert keys_of(tokenize(text, wildcards=True, variables=True)) == {"aws:username"}
+    assert folded(("A", ANY, Variable("k", "X"))) == ("a", ANY, Variable("k", "x"))
+
+
+@cases(
+    st.text(alphabet="ab*?", max_size=12),
+    st.text(alphabet="ab", max_size=16),
+)
+def test_globs_agree_with_another_matcher(pattern: str, text: str) -> None:
+    tokens = tokenize(pattern, wildcards=True, variables=False)
+    expected = fnmatch.fnmatchcase(text, pattern)
+    assert glob([t for t in tokens if not isinstance(t, Variable)], text) is expected
+    assert matcher(tokens)(text, CONTEXT) is expected
+
+
+def test_stars_do_not_multiply_the_work() -> None:
+    """Each comparison counts; a backtracking matcher would need more than 10**50."""
+    comparisons = 0
+
+    class Counted(str):
+        __slots__ = ()
+
+        def __getitem__(self, index: object) -> str:
+            nonlocal comparisons
+            comparisons += 1
+            return str.__getitem__(self, index)  # type: ignore[index]
+
+    text = "a" * 1_024
+    tokens = tokenize("a*" * 200 + "b", wildcards=True, variables=False)
+    assert not glob([t for t in tokens if not isinstance(t, Variable)], Counted(text))
+    assert comparisons <= len(text) * len(tokens)
