@@ -13,7 +13,7 @@ from kms.aws.clock import monotonic
 from objstore import metrics
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Receive, Request, Response, Scope, Send, send_response
-from objstore.log import REQUESTS
+from objstore.log import RequestLog
 
 ERRORS = logging.getLogger("objstore.errors")
 INTERNAL_PREFIX = b"/_/"
@@ -40,11 +40,13 @@ class Application:
         *,
         doors: dict[str, Door],
         internal: ASGI,
+        log: RequestLog,
         stop: Callable[[], Awaitable[None]],
     ) -> None:
         self._doors = doors
         self._s3 = doors["s3"]
         self._internal = internal
+        self._log = log
         self._stop = stop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,24 +120,21 @@ class Application:
             received=request.received_bytes,
             sent=sent,
         )
-        if REQUESTS.isEnabledFor(logging.INFO):
-            REQUESTS.info(
-                "request",
-                extra={
-                    "fields": {
-                        "request_id": request.request_id,
-                        "service": request.service,
-                        "operation": request.operation,
-                        "method": request.method,
-                        "path": request.raw_path.decode("latin-1"),
-                        "account": request.account,
-                        "source": request.source_ip,
-                        "status": response.status,
-                        "received": request.received_bytes,
-                        "sent": sent,
-                        "seconds": round(seconds, 6),
-                    }
-                },
+        if self._log.enabled:
+            self._log.add(
+                {
+                    "request_id": request.request_id,
+                    "service": request.service,
+                    "operation": request.operation,
+                    "method": request.method,
+                    "path": request.raw_path.decode("latin-1"),
+                    "account": request.account,
+                    "source": request.source_ip,
+                    "status": response.status,
+                    "received": request.received_bytes,
+                    "sent": sent,
+                    "seconds": round(seconds, 6),
+                }
             )
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -145,6 +144,7 @@ class Application:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()
+                self._log.flush()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

@@ -82,6 +82,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -283,6 +284,7 @@ def application() -> Application:
         internal=internal_app(
             ready=lambda: True, traces=traces, reset=reset if settings.dev else None
         ),
+        log=log.RequestLog(wall),
         stop=stop,
     )
 

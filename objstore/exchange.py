@@ -5,6 +5,8 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
+from objstore.protocol import send_whole
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -86,10 +88,13 @@ async def send_response(request: Request, response: Response, send: Send) -> int
     A failure while the body is produced is raised on, so that the connection is cut before the
     promised length: a client can never take the part it has for the whole.
     """
+    body = response.body
+    if isinstance(body, bytes) and request.connection is not None:
+        await send_whole(request.connection, response.status, response.headers, body)
+        return len(body)
     await send(
         {"type": "http.response.start", "status": response.status, "headers": response.headers}
     )
-    body = response.body
     if isinstance(body, bytes):
         await send({"type": "http.response.body", "body": body})
         return len(body)

@@ -1,9 +1,12 @@
 """Structured logs: one JSON object a line on standard error.
 
-A request's line has its id, operation, resource, status, bytes and time, and never a header, a
-query string or a signature: presigned URLs and tokens would be among them.
+The lines of requests are gathered and written a few times a second, or at once when many wait:
+written one by one they would cost as much as encryption does. A request's line has its id,
+operation, resource, status, bytes and time, and never a header, a query string or a signature:
+presigned URLs and tokens would be among them.
 """
 
+import asyncio
 import json
 import logging
 import sys
@@ -12,6 +15,8 @@ from typing import Any
 from kms.aws.clock import Clock, utc
 
 LEVELS = ("debug", "info", "warning", "error")
+FLUSH_SECONDS = 0.05
+PENDING_MAX = 256
 REQUESTS = logging.getLogger("objstore.requests")
 
 
@@ -49,3 +54,38 @@ def configure(level: str, clock: Clock) -> None:
         logger.handlers[:] = []
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+
+
+class RequestLog:
+    """Writes a line a request to standard error, while `REQUESTS` is enabled for INFO."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._pending: list[dict[str, Any]] = []
+        self.enabled = REQUESTS.isEnabledFor(logging.INFO)
+
+    def add(self, fields: dict[str, Any]) -> None:
+        """Log one finished request. Call it on an event loop, which will `flush`."""
+        if not self._pending:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        self._pending.append({"time": self._clock.now(), **fields})
+        if len(self._pending) >= PENDING_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        lines = [
+            json.dumps(
+                {
+                    "time": utc(fields.pop("time")).isoformat(timespec="milliseconds"),
+                    "level": "info",
+                    "event": "request",
+                    **fields,
+                }
+            )
+            for fields in self._pending
+        ]
+        self._pending.clear()
+        if lines:
+            sys.stderr.write("\n".join(lines) + "\n")
+            sys.stderr.flush()

@@ -35,8 +35,8 @@ LARGE = 16 * 1024 * 1024
 LARGE_KEYS = 8
 BUCKET = "bench"
 START_SECONDS_MAX = 30
-CREDENTIALS = Credentials("test", "test")
 REGION = "us-east-1"
+ANNOUNCEMENT = r"objstore serves (\S+)"
 
 BARE = """
 import json, os
@@ -91,9 +91,12 @@ class UnsignedPayloadAuth(S3SigV4Auth):
 class Target:
     """A server under load."""
 
-    def __init__(self, endpoint: str, process: subprocess.Popen[str]) -> None:
+    def __init__(
+        self, endpoint: str, process: subprocess.Popen[str], credentials: Credentials
+    ) -> None:
         self.endpoint = endpoint
         self.process = process
+        self.credentials = credentials
 
     @property
     def host(self) -> str:
@@ -104,8 +107,8 @@ class Target:
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.credentials.access_key,
+            aws_secret_access_key=self.credentials.secret_key,
             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
         )
 
@@ -113,7 +116,7 @@ class Target:
         self, method: str, path: str, *, body_bytes: int = 0, sse: dict[str, str] | None = None
     ) -> Signed:
         request = AWSRequest(method, self.endpoint + path, {"Host": self.host, **(sse or {})})
-        UnsignedPayloadAuth(CREDENTIALS, "s3", REGION).add_auth(request)
+        UnsignedPayloadAuth(self.credentials, "s3", REGION).add_auth(request)
         return Signed(method, path, dict(request.headers.items()), body_bytes=body_bytes)
 
     def kms(self, operation: str, members: dict[str, Any]) -> Signed:
@@ -124,7 +127,7 @@ class Target:
             "X-Amz-Target": f"TrentService.{operation}",
         }
         request = AWSRequest("POST", self.endpoint + "/", headers, data=body)
-        SigV4Auth(CREDENTIALS, "kms", REGION).add_auth(request)
+        SigV4Auth(self.credentials, "kms", REGION).add_auth(request)
         return Signed("POST", "/", dict(request.headers.items()), body=body)
 
     def resident_bytes(self) -> int:
@@ -144,12 +147,23 @@ def _family(pid: int) -> Iterator[int]:
         yield from _family(int(child))
 
 
+def _serve(data: Path, *, workers: int) -> list[str]:
+    command = [sys.executable, "-m", "objstore", "serve", "--port", "0", "--data", str(data)]
+    return [*command, "--workers", str(workers), "--log-level", "warning"]
+
+
 @contextmanager
 def objstore(data: Path, *, workers: int = 1) -> Iterator[Target]:
-    command = [sys.executable, "-m", "objstore", "serve", "--dev", "--port", "0"]
-    command += ["--data", str(data), "--workers", str(workers), "--log-level", "warning"]
-    with _running(command, r"objstore serves (\S+)") as target:
-        yield target
+    with _running(_serve(data, workers=workers), ANNOUNCEMENT) as (endpoint, process):
+        shown = subprocess.run(
+            [sys.executable, "-m", "objstore", "env", "--data", str(data)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        values = dict(re.findall(r"export AWS_(\w+)=(\S+)", shown))
+        credentials = Credentials(values["ACCESS_KEY_ID"], values["SECRET_ACCESS_KEY"])
+        yield Target(endpoint, process, credentials)
 
 
 @contextmanager
@@ -160,12 +174,12 @@ def bare(*, workers: int = 1) -> Iterator[Target]:
         command = [sys.executable, "-m", "uvicorn", "bare:app", "--app-dir", folder]
         command += ["--port", "0", "--loop", "uvloop", "--http", "httptools"]
         command += ["--no-access-log", "--workers", str(workers)]
-        with _running(command, r"running on (\S+)") as target:
-            yield target
+        with _running(command, r"running on (\S+)") as (endpoint, process):
+            yield Target(endpoint, process, Credentials("any", "any"))
 
 
 @contextmanager
-def _running(command: list[str], announcement: str) -> Iterator[Target]:
+def _running(command: list[str], announcement: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
         try:
@@ -178,19 +192,18 @@ def _running(command: list[str], announcement: str) -> Iterator[Target]:
                 output.seek(0)
                 found = re.search(announcement, output.read())
                 time.sleep(0.01)
-            target = Target(found[1], process)
-            _await_answer(target)
-            yield target
+            _await_answer(found[1])
+            yield found[1], process
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(START_SECONDS_MAX)
 
 
-def _await_answer(target: Target) -> None:
+def _await_answer(endpoint: str) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
     while True:
         try:
-            urllib.request.urlopen(target.endpoint + "/_/health", timeout=5).close()
+            urllib.request.urlopen(endpoint + "/_/health", timeout=5).close()
         except OSError:
             if time.monotonic() > deadline:
                 raise
@@ -334,10 +347,11 @@ class Bench:
     def start(self) -> None:
         seconds = []
         for number in range(5):
+            command = _serve(self.folder / f"start{number % 2}", workers=1)
             began = time.monotonic()
-            with objstore(self.folder / f"start{number % 2}") as target:
+            with _running(command, ANNOUNCEMENT) as (_, process):
                 seconds.append(time.monotonic() - began)
-                resident = target.resident_bytes()
+                resident = _resident(process.pid)
         self.report.line("start to first answer", f"{min(seconds):.2f} s", "< 1 s")
         self.report.line("idle memory, one worker", f"{resident / 2**20:.0f} MiB", "< 90 MiB")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from socket import socket as Socket
@@ -32,10 +33,25 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers in one write: `/status/bytes`, with a header of the query's text."""
+    _, status, size = scope["raw_path"].split(b"/")
+    headers = [(b"x-text", scope["query_string"].replace(b"%0D%0A", b"\r\n"))]
+    if status == b"204":
+        headers.append((b"connection", b"close"))
+    connection = scope["objstore.connection"]
+    await protocol.send_whole(connection, int(status), headers, b"x" * int(size))
+
+
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
+async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
     config = uvicorn.Config(
-        echo, port=0, http=BoundedProtocol, lifespan="off", log_config=None, access_log=False
+        getattr(request, "param", echo),
+        port=0,
+        http=BoundedProtocol,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
     )
     server = uvicorn.Server(config)
     started = asyncio.Event()
@@ -125,3 +141,44 @@ async def test_continue_is_sent_only_when_the_body_is_wanted(port: int) -> None:
 def test_origin_form() -> None:
     assert origin_form(b"*") == b"/"
     assert origin_form(b"https://h/x") == b"/x"
+
+
+GET = b"GET /%b HTTP/1.1\r\n%b\r\n"
+CLOSE = b"connection: close\r\n"
+
+
+@pytest.mark.parametrize("port", [whole], indirect=True)
+@pytest.mark.parametrize(
+    ("target", "status", "length"),
+    [
+        (b"200/5?a", b"200 OK", 5),
+        (b"404/0?a", b"404 Not Found", 0),
+        (b"200/1000000?a", b"200 OK", 1_000_000),
+        (b"304/5?a", b"304 Not Modified", None),
+    ],
+)
+async def test_a_whole_answer(port: int, target: bytes, status: bytes, length: int | None) -> None:
+    head, _, body = (await talk(port, GET % (target, CLOSE))).partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"HTTP/1.1 " + status
+    assert {b"x-text: a", b"connection: close"} <= set(lines)
+    assert [line for line in lines if line.startswith(b"content-length")] == (
+        [] if length is None else [b"content-length: %d" % length]
+    )
+    assert body == b"x" * (length or 0)
+
+
+@pytest.mark.parametrize("port", [whole], indirect=True)
+async def test_whole_answers_keep_the_connection_until_one_closes_it(port: int) -> None:
+    head = b"HEAD /200/7?a HTTP/1.1\r\n\r\n"
+    answers = await talk(port, GET % (b"200/3?a", b"") + head + GET % (b"204/0?a", b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"200", b"204"]
+    assert answers.count(b"connection: close") == 1
+    assert answers.count(b"xxx") == 1
+
+
+@pytest.mark.parametrize("port", [whole], indirect=True)
+async def test_a_header_cannot_end_early(port: int) -> None:
+    answer = await talk(port, GET % (b"200/3?a%0D%0Ax-evil:%201", b""))
+    assert b"x-evil" not in answer
+    assert b"xxx" not in answer
