@@ -14,6 +14,7 @@ __all__ = ["CATALOGUE", "KMSError"]
 CATALOGUE: dict[str, int] = {
     "AccessDeniedException": 400,
     "AlreadyExistsException": 400,
+    "ConflictException": 400,
     "DisabledException": 400,
     "DryRunOperationException": 400,
     "IncorrectKeyException": 400,

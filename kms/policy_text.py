@@ -1,4 +1,4 @@
-"""The key policies that KMS writes itself, word for word.
+"""The text of key policies: those that KMS writes itself, word for word, and what others may be.
 
 Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
 """
@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 from kms.aws import arn
+from kms.errors import KMSError
 
 POLICY_NAME = "default"
+POLICY_BYTES_MAX = 32 * 1024
 
 
 def default_policy(account: str) -> str:
@@ -59,3 +61,18 @@ def s3_managed_policy(account: str, via_service: str) -> str:
 def _text(policy_id: str, *statements: dict[str, Any]) -> str:
     document = {"Version": "2012-10-17", "Id": policy_id, "Statement": statements}
     return json.dumps(document, indent=2, separators=(",", " : "))
+
+
+def check_policy(policy: str) -> str:
+    """A key policy whose syntax is right. Raises MalformedPolicyDocumentException."""
+    if len(policy.encode()) > POLICY_BYTES_MAX:
+        raise KMSError("LimitExceededException", f"The policy exceeds {POLICY_BYTES_MAX} bytes.")
+    try:
+        document = json.loads(policy)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not document.get("Statement"):
+        raise KMSError(
+            "MalformedPolicyDocumentException", "Policy contains invalid JSON or no statement"
+        )
+    return policy

@@ -7,7 +7,7 @@ audit record.
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from kms.authorize import authorize, denied_elsewhere, via_s3
@@ -20,9 +20,11 @@ from kms.key import AWS, Alias, Key, check_state
 from kms.material import generate
 from kms.policy_text import s3_managed_policy
 from kms.store import Store
+from kms.store_edits import Edit
 
 S3_ALIAS = "alias/aws/s3"
 S3_DESCRIPTION = "Default key that protects my S3 objects when no other key is defined"
+MANAGED_ROTATION_DAYS = 365
 _KEY_ID = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|mrk-[0-9a-f]{32}"
 )
@@ -54,6 +56,33 @@ class Request:
         authorize(self.caller, action or self.operation, key)
         check_state(key, state or self.operation)
         return key
+
+    def own(self, key_id: str) -> Key:
+        """The key of an operation on the key itself: no alias names it; its state is not asked."""
+        if "alias/" in key_id:
+            raise KMSError(
+                "InvalidArnException", "Key Aliases are not supported for this operation."
+            )
+        key = self.resolve(key_id)
+        self.key_arn = key.arn
+        authorize(self.caller, self.operation, key)
+        return key
+
+    def change(self, key: Key, change: Callable[[Edit, Key], Key]) -> Key:
+        """Replace `key` by `change` of what is stored, if its state admits the operation.
+
+        Both are asked inside the transaction, because another process may have been faster.
+        """
+        check_state(key, self.operation)
+        with self.store.edit() as edit:
+            stored = edit.key(key.account, key.region, key.key_id)
+            if stored is None:
+                raise KMSError("NotFoundException", f"Key '{key.arn}' does not exist")
+            check_state(stored, self.operation)
+            changed = change(edit, stored)
+            if changed != stored:
+                edit.put_key(changed)
+        return changed
 
     def resolve(self, key_id: str, *, action: str | None = None) -> Key:
         """The key that `key_id` names: an id, a key ARN, an alias or an alias ARN."""
@@ -117,7 +146,16 @@ class Request:
         key_id = str(uuid.uuid4())
         policy = s3_managed_policy(account, f"s3.{region}.amazonaws.com")
         draft = Key(
-            account, region, key_id, now, "", policy, manager=AWS, description=S3_DESCRIPTION
+            account,
+            region,
+            key_id,
+            now,
+            "",
+            policy,
+            manager=AWS,
+            description=S3_DESCRIPTION,
+            rotation_period_days=MANAGED_ROTATION_DAYS,
+            next_rotation_at=now + MANAGED_ROTATION_DAYS * 86_400,
         )
         material = self.store.new_material(draft, generate(draft.spec), now)
         key = replace(draft, material_id=material.material_id)

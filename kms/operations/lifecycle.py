@@ -1,6 +1,5 @@
 """CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, and scheduling a key's deletion."""
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,28 +9,26 @@ from kms.authorize import authorize_account
 from kms.aws import arn
 from kms.errors import KMSError
 from kms.key import (
-    AWS,
     ENCRYPT_DECRYPT,
     ORIGIN_AWS_KMS,
     ORIGIN_EXTERNAL,
     SYMMETRIC_DEFAULT,
     Key,
     KeyState,
-    check_state,
 )
 from kms.material import generate
 from kms.metadata import key_metadata
+from kms.operations.tags import check_tags
 from kms.paging import marker_of, position_of
-from kms.policy_text import default_policy
+from kms.policy_text import check_policy, default_policy
 from kms.request import Request
+from kms.schedule import DAY_SECONDS, resting_state
 from kms.specs import NOT_IMPORTED, SPECS
+from kms.store_edits import Edit
 
 PENDING_WINDOW_DAYS_MIN = 7
 PENDING_WINDOW_DAYS_MAX = 30
-POLICY_BYTES_MAX = 32 * 1024
-TAGS_MAX = 50
 PAGE_DEFAULT = 100
-_DAY_SECONDS = 86_400
 
 
 def create_key(
@@ -101,13 +98,33 @@ def list_keys(
     return reply
 
 
+def update_key_description(request: Request, *, key_id: str, description: str) -> dict[str, Any]:
+    request.change(
+        request.own(key_id), lambda edit, stored: replace(stored, description=description)
+    )
+    return {}
+
+
 def enable_key(request: Request, *, key_id: str) -> dict[str, Any]:
-    _move(request, key_id, KeyState.ENABLED)
+    now = request.clock.now()
+
+    def enable(edit: Edit, stored: Key) -> Key:
+        if stored.state is KeyState.ENABLED:
+            return stored
+        # A rotation that came due meanwhile happens at once.
+        following = stored.next_rotation_at
+        if following is not None:
+            following = max(following, now)
+        return replace(stored, state=KeyState.ENABLED, next_rotation_at=following)
+
+    request.change(request.own(key_id), enable)
     return {}
 
 
 def disable_key(request: Request, *, key_id: str) -> dict[str, Any]:
-    _move(request, key_id, KeyState.DISABLED)
+    request.change(
+        request.own(key_id), lambda edit, stored: replace(stored, state=KeyState.DISABLED)
+    )
     return {}
 
 
@@ -120,64 +137,43 @@ def schedule_key_deletion(
             "PendingWindowInDays must be between "
             f"{PENDING_WINDOW_DAYS_MIN} and {PENDING_WINDOW_DAYS_MAX} days",
         )
-    deletion_at = request.clock.now() + pending_window_in_days * _DAY_SECONDS
-    key = _move(request, key_id, KeyState.PENDING_DELETION, deletion_at=deletion_at)
-    return {
+    deletion_at = request.clock.now() + pending_window_in_days * DAY_SECONDS
+
+    def schedule(edit: Edit, stored: Key) -> Key:
+        waits_for_replicas = (
+            stored.multi_region and not stored.replica and len(edit.related(stored)) > 1
+        )
+        if waits_for_replicas:
+            state, date = KeyState.PENDING_REPLICA_DELETION, None
+        else:
+            state, date = KeyState.PENDING_DELETION, deletion_at
+        return replace(
+            stored,
+            state=state,
+            deletion_at=date,
+            pending_window_days=pending_window_in_days,
+            settles_at=None,
+        )
+
+    key = request.change(request.own(key_id), schedule)
+    reply: dict[str, Any] = {
         "KeyId": key.arn,
-        "DeletionDate": deletion_at,
         "KeyState": key.state.value,
         "PendingWindowInDays": pending_window_in_days,
     }
+    if key.deletion_at is not None:
+        reply["DeletionDate"] = key.deletion_at
+    return reply
 
 
 def cancel_key_deletion(request: Request, *, key_id: str) -> dict[str, Any]:
-    return {"KeyId": _move(request, key_id, KeyState.DISABLED).arn}
+    def cancel(edit: Edit, stored: Key) -> Key:
+        state = resting_state(stored, edit.materials(stored))
+        if state is KeyState.ENABLED:
+            state = KeyState.DISABLED
+        return replace(stored, state=state, deletion_at=None, pending_window_days=None)
 
-
-def check_policy(policy: str) -> str:
-    """A key policy whose syntax is right. Raises MalformedPolicyDocumentException."""
-    if len(policy.encode()) > POLICY_BYTES_MAX:
-        raise KMSError("LimitExceededException", f"The policy exceeds {POLICY_BYTES_MAX} bytes.")
-    try:
-        document = json.loads(policy)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict) or not document.get("Statement"):
-        raise KMSError(
-            "MalformedPolicyDocumentException", "Policy contains invalid JSON or no statement"
-        )
-    return policy
-
-
-def check_tags(tags: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Tags as pairs in their order. Raises TagException."""
-    pairs = tuple((tag["TagKey"], tag["TagValue"]) for tag in tags)
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise KMSError("TagException", "Duplicate tag keys")
-    if len(pairs) > TAGS_MAX:
-        raise KMSError("TagException", "Too many tags")
-    if any(name.lower().startswith("aws:") for name, _ in pairs):
-        raise KMSError("TagException", "Tags beginning with aws: are reserved")
-    return pairs
-
-
-def _move(
-    request: Request, key_id: str, state: KeyState, *, deletion_at: float | None = None
-) -> Key:
-    """Put a key into `state`. The state machine is asked again inside the transaction."""
-    if "alias/" in key_id:
-        raise KMSError("InvalidArnException", "Key Aliases are not supported for this operation.")
-    key = request.use(key_id)
-    assert key.manager != AWS
-
-    def change(stored: Key) -> Key:
-        check_state(stored, request.operation)
-        return replace(stored, state=state, deletion_at=deletion_at)
-
-    try:
-        return request.store.update_key(key, change)
-    except KeyError:
-        raise KMSError("NotFoundException", f"Key '{key.arn}' does not exist") from None
+    return {"KeyId": request.change(request.own(key_id), cancel).arn}
 
 
 def _kind(

@@ -10,6 +10,7 @@ from kms.aws import arn
 from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.aws.identity import ANONYMOUS, Caller, Principal, PrincipalKind
+from kms.errors import KMSError
 from kms.root import KeyFile
 from kms.service import Service
 from kms.store import Store
@@ -63,6 +64,16 @@ class Client:
 
     def __call__(self, operation: str, **arguments: Any) -> dict[str, Any]:
         return self.service.call(operation, arguments, self.caller)
+
+    def refused(self, operation: str, **arguments: Any) -> tuple[str, str]:
+        """The code and the message of the refusal of a call."""
+        with pytest.raises(KMSError) as caught:
+            self(operation, **arguments)
+        return caught.value.code, caught.value.message
+
+    def metadata(self, key_id: str) -> dict[str, Any]:
+        described: dict[str, Any] = self("DescribeKey", key_id=key_id)["KeyMetadata"]
+        return described
 
     def key(self, **arguments: Any) -> str:
         arn_of_key: str = self("CreateKey", **arguments)["KeyMetadata"]["Arn"]

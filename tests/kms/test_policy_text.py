@@ -1,6 +1,9 @@
 import json
 
-from kms.policy_text import default_policy, s3_managed_policy
+import pytest
+
+from kms.errors import KMSError
+from kms.policy_text import check_policy, default_policy, s3_managed_policy
 
 
 def test_default() -> None:
@@ -19,3 +22,16 @@ def test_s3() -> None:
         "kms:ViaService": "s3.eu-west-1.amazonaws.com",
     }
     assert document["Statement"][1]["Action"] == ["kms:Describe*", "kms:Get*", "kms:List*"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 9_999, '{"Version":"2012-10-17"}'])
+def test_what_is_no_policy(text: str) -> None:
+    with pytest.raises(KMSError, match="MalformedPolicyDocumentException"):
+        check_policy(text)
+
+
+def test_a_policys_size() -> None:
+    policy = default_policy("111122223333")
+    assert check_policy(policy + " " * (32_768 - len(policy))).strip() == policy
+    with pytest.raises(KMSError, match="LimitExceededException"):
+        check_policy(policy + " " * (32_769 - len(policy)))

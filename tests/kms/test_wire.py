@@ -45,27 +45,45 @@ def test_values() -> None:
     assert BINDERS["ListKeys"](b"") == {}
 
 
+PLAIN = {"string": "alias/a", "boolean": False, "blob": b"b"}
+NAMED = {
+    "BackingKeyIdType": "ab" * 32,
+    "PolicyNameType": "default",
+    "RegionType": "eu-west-1",
+}
+
+
+def sample(shape: Any) -> Any:
+    """A valid value of a shape of the model."""
+    if getattr(shape, "enum", None):
+        return shape.enum[0]
+    match shape.type_name:
+        case "structure":
+            return {name: sample(member) for name, member in shape.members.items()}
+        case "list":
+            return [sample(shape.member)]
+        case "map":
+            return {"a": sample(shape.value)}
+        case "integer":
+            return max(7, shape.metadata.get("min", 7))
+        case "timestamp":
+            return 1_700_000_000
+    return NAMED.get(shape.name, PLAIN.get(shape.type_name))
+
+
 @pytest.mark.parametrize("operation", HANDLERS)
 def test_every_handlers_input_from_botocores_serializer(operation: str) -> None:
     """Every supported member, filled, as botocore sends it."""
     description = get_session().get_service_model("kms").operation_model(operation)
-    samples: dict[str, Any] = {"string": "alias/a", "integer": 7, "boolean": False, "blob": b"b"}
-    arguments: dict[str, Any] = {}
-    expected: dict[str, Any] = {}
     taken = HANDLERS[operation].__annotations__
     shape = description.input_shape
-    for member, inner in shape.members.items():
-        if snake_case(member) not in taken:
-            continue
-        value = inner.enum[0] if getattr(inner, "enum", None) else samples.get(inner.type_name)
-        if member == "PolicyName":
-            value = "default"
-        if inner.type_name == "map":
-            value = {"a": "b"}
-        if inner.type_name == "list":
-            value = ["t"] if member == "GrantTokens" else [{"TagKey": "k", "TagValue": "v"}]
-        arguments[member] = expected[snake_case(member)] = value
+    arguments = {
+        member: sample(inner)
+        for member, inner in shape.members.items()
+        if snake_case(member) in taken
+    }
     request = create_serializer("json").serialize_to_request(arguments, description)
+    expected = {snake_case(member): value for member, value in arguments.items()}
     assert BINDERS[operation](request["body"]) == expected
 
 

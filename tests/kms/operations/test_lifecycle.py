@@ -159,3 +159,14 @@ def test_aliases_do_not_change_states(client: Any) -> None:
 def test_grant_tokens_are_unknown(client: Any) -> None:
     arn = client.key()
     refused("InvalidGrantTokenException", "", client, "DescribeKey", key_id=arn, grant_tokens=["t"])
+
+
+def test_descriptions(client: Any) -> None:
+    arn = client.key(description="old")
+    assert client("UpdateKeyDescription", key_id=arn, description="new") == {}
+    assert client.metadata(arn)["Description"] == "new"
+    client("ScheduleKeyDeletion", key_id=arn)
+    assert client.refused("UpdateKeyDescription", key_id=arn, description="x") == (
+        "KMSInvalidStateException",
+        f"{arn} is pending deletion.",
+    )

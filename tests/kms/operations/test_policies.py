@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from kms.errors import KMSError
+from kms.paging import marker_of
 from kms.request import S3_ALIAS
 
 POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}'
@@ -26,3 +27,41 @@ def test_there_is_one_policy(client: Any) -> None:
     assert client("ListKeyPolicies", key_id=arn) == {"PolicyNames": ["default"], "Truncated": False}
     with pytest.raises(KMSError, match="NotFoundException"):
         client("GetKeyPolicy", key_id=arn, policy_name="other")
+
+
+def test_a_policy_is_replaced_whole(client: Any) -> None:
+    arn = client.key()
+    assert client("PutKeyPolicy", key_id=arn, policy=POLICY) == {}
+    assert client("GetKeyPolicy", key_id=arn)["Policy"] == POLICY
+    assert client("ListKeyPolicies", key_id=arn, marker=marker_of("default"))["PolicyNames"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ({"policy": "{"}, "MalformedPolicyDocumentException", "invalid JSON"),
+        ({"policy": "x" * 32_769}, "LimitExceededException", "32768"),
+        ({"policy": POLICY, "policy_name": "other"}, "NotFoundException", "No such policy exists"),
+        (
+            {"policy": POLICY, "policy_name": "AWS_RAM"},
+            "ValidationException",
+            "The AWS_RAM policy can only be managed by the RAM service",
+        ),
+    ],
+)
+def test_policies_that_cannot_be(
+    client: Any, arguments: dict[str, str], code: str, message: str
+) -> None:
+    arn = client.key()
+    before = client("GetKeyPolicy", key_id=arn)
+    refusal = client.refused("PutKeyPolicy", key_id=arn, **arguments)
+    assert refusal[0] == code
+    assert message in refusal[1]
+    assert client("GetKeyPolicy", key_id=arn) == before
+
+
+def test_the_managed_keys_policy_stays(client: Any) -> None:
+    arn = client.metadata(S3_ALIAS)["Arn"]
+    code, message = client.refused("PutKeyPolicy", key_id=arn, policy=POLICY)
+    assert code == "AccessDeniedException"
+    assert "no resource-based policy allows the kms:PutKeyPolicy action" in message
