@@ -70,6 +70,17 @@ def main() -> None:
     default=("localhost",),
     help="Suffix under which bucket.SUFFIX addresses a bucket; repeatable.",
 )
+@flag(
+    "object-ownership",
+    type=click.Choice(["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]),
+    default="BucketOwnerEnforced",
+    help="The object ownership of new buckets; all but the default have ACLs.",
+)
+@flag(
+    "allow-public-access",
+    is_flag=True,
+    help="New buckets do not block public access, as before April 2023 at AWS.",
+)
 @flag("log-level", type=click.Choice(log.LEVELS), default="info", help="The least level logged.")
 def serve(domain: tuple[str, ...], **options: Any) -> None:
     """Serve S3, KMS and STS on one port until stopped."""

@@ -40,6 +40,7 @@ from objstore.inspect import inspect_object
 from objstore.internal import internal_app
 from objstore.names import check_bucket_name
 from objstore.protocol import BoundedProtocol
+from objstore.rules.access import new_bucket_settings
 from objstore.settings import DEVELOPMENT_ACCESS_KEY, DEVELOPMENT_SECRET_KEY, Settings
 from objstore.storage.records import BUCKET_ID_LENGTH, Bucket, BucketExistsError
 from objstore.storage.store import Store
@@ -269,7 +270,7 @@ def application() -> Application:
         await store.reset()
         kms.reset()
         plant_keys(seed, kms)
-        await plant_buckets(seed, store)
+        await plant_buckets(settings, seed, store)
 
     async def stop() -> None:
         await store.close()
@@ -307,9 +308,12 @@ def plant_keys(seed: Seed, kms: KMS) -> None:
         )
 
 
-async def plant_buckets(seed: Seed, store: Store) -> None:
+async def plant_buckets(settings: Settings, seed: Seed, store: Store) -> None:
     """Make the seed's buckets that do not exist yet."""
     created_ms = int(service_clock().now() * 1000)
+    made_with = new_bucket_settings(
+        ownership=settings.object_ownership, allow_public_access=settings.allow_public_access
+    )
     for bucket in seed.buckets:
         check_bucket_name(bucket.name)
         with suppress(BucketExistsError):
@@ -320,6 +324,7 @@ async def plant_buckets(seed: Seed, store: Store) -> None:
                     bucket.account,
                     bucket.region,
                     created_ms,
+                    made_with,
                 )
             )
 
@@ -327,7 +332,7 @@ async def plant_buckets(seed: Seed, store: Store) -> None:
 async def plant_buckets_alone(settings: Settings, seed: Seed) -> None:
     store = Store.open(settings.data, wall=SystemClock())
     try:
-        await plant_buckets(seed, store)
+        await plant_buckets(settings, seed, store)
     finally:
         await store.close()
 

@@ -10,6 +10,7 @@ __all__ = ["CATALOGUE", "AWSError", "S3Error"]
 CATALOGUE: dict[str, tuple[int, str]] = {
     "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
     "AccessDenied": (403, "Access Denied"),
+    "AccessForbidden": (403, "CORSResponse: This CORS request is not allowed."),
     "AuthorizationHeaderMalformed": (
         400,
         "The authorization header that you provided is not valid.",
@@ -34,12 +35,14 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "The conditional request cannot succeed due to a conflicting operation against this "
         "resource.",
     ),
+    "CrossLocationLoggingProhibitted": (403, "Cross S3 location logging not allowed. "),
     "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed size"),
     "EntityTooSmall": (
         400,
         "Your proposed upload is smaller than the minimum allowed size",
     ),
     "ExpiredToken": (400, "The provided token has expired."),
+    "IdMismatch": (400, "Document ID does not match the specified configuration ID."),
     "IllegalLocationConstraintException": (
         400,
         "The unspecified location constraint is incompatible for the region specific endpoint "
@@ -56,12 +59,21 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "The AWS Access Key Id you provided does not exist in our records.",
     ),
     "InvalidArgument": (400, "Invalid Argument"),
+    "InvalidBucketAclWithBlockPublicAccessError": (
+        400,
+        "Bucket cannot have public ACLs set with BlockPublicAccess enabled",
+    ),
+    "InvalidBucketAclWithObjectOwnership": (
+        400,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidBucketState": (409, "The request is not valid for the current state of the bucket."),
     "InvalidChunkSizeError": (
         403,
         "Only the last chunk is allowed to have a size less than 8192 bytes",
     ),
+    "InvalidConfigurationId": (400, "The specified configuration id is invalid."),
     "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
     "InvalidEncryptionAlgorithmError": (
         400,
@@ -81,10 +93,17 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     ),
     "InvalidRange": (416, "The requested range is not satisfiable"),
     "InvalidRequest": (400, "Invalid Request"),
+    "InvalidS3DestinationBucket": (400, "Invalid bucket ARN."),
     "InvalidStorageClass": (400, "The storage class you specified is not valid"),
+    "InvalidTargetBucketForLogging": (400, "The target bucket for logging does not exist"),
     "InvalidToken": (400, "The provided token is malformed or otherwise invalid."),
     "InvalidURI": (400, "Couldn't parse the specified URI."),
     "KeyTooLongError": (400, "Your key is too long"),
+    "MalformedACLError": (
+        400,
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+    "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
     "MalformedTrailerError": (
         400,
         "The request contained trailing data that was not well-formed or did not conform to our "
@@ -99,19 +118,33 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
     "MissingRequestBodyError": (400, "Request Body is empty"),
+    "MissingSecurityHeader": (400, "Your request was missing a required header"),
     "NoSuchBucket": (404, "The specified bucket does not exist"),
+    "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
+    "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),
+    "NoSuchConfiguration": (404, "The specified configuration does not exist."),
     "NoSuchKey": (404, "The specified key does not exist."),
+    "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist"),
+    "NoSuchPublicAccessBlockConfiguration": (
+        404,
+        "The public access block configuration was not found",
+    ),
     "NoSuchUpload": (
         404,
         "The specified upload does not exist. The upload ID may be invalid, or the upload may "
         "have been aborted or completed.",
     ),
     "NoSuchVersion": (404, "The specified version does not exist."),
+    "NoSuchWebsiteConfiguration": (
+        404,
+        "The specified bucket does not have a website configuration",
+    ),
     "NotImplemented": (
         501,
         "A header you provided implies functionality that is not implemented",
     ),
     "NotModified": (304, "Not Modified"),
+    "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
     "PermanentRedirect": (
         301,
         "The bucket you are attempting to access must be addressed using the specified endpoint. "
@@ -121,6 +154,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         412,
         "At least one of the pre-conditions you specified did not hold",
     ),
+    "ReplicationConfigurationNotFoundError": (404, "The replication configuration was not found"),
     "RequestHeaderSectionTooLarge": (
         400,
         "Your request header section exceeds the maximum allowed request header section size.",
@@ -142,6 +176,11 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     ),
     "SlowDown": (503, "Please reduce your request rate."),
     "TooManyBuckets": (400, "You have attempted to create more buckets than allowed"),
+    "TooManyConfigurations": (
+        400,
+        "You are attempting to create a new configuration but have already reached the "
+        "1,000-configuration limit.",
+    ),
     "UnexpectedContent": (400, "This request does not support content"),
     "UnresolvableGrantByEmailAddress": (
         400,

@@ -18,7 +18,8 @@ class Settings:
     """The settings of one server; each is a flag of `objstore serve` and an `OBJSTORE_*` variable.
 
     `domains` are the suffixes under which `bucket.suffix` addresses a bucket; `auth` is "strict"
-    or "permissive"; `trace` keeps the steps of requests for `/_/trace`.
+    or "permissive"; `trace` keeps the steps of requests for `/_/trace`. `object_ownership` and
+    `allow_public_access` are what new buckets have.
     """
 
     data: Path
@@ -34,6 +35,8 @@ class Settings:
     tls_key: Path | None = None
     domains: tuple[str, ...] = ("localhost",)
     log_level: str = "info"
+    object_ownership: str = "BucketOwnerEnforced"
+    allow_public_access: bool = False
 
     @property
     def loopback(self) -> bool:

@@ -28,9 +28,11 @@ ALLOWED = {
     ),
     "objstore.crypt": ("objstore.crypt", "objstore.storage.records", "objstore.errors", "kms.aws"),
     "objstore.storage": ("objstore.storage", "objstore.errors", "kms.aws"),
+    "objstore.rules": ("objstore.rules", "objstore.names", "objstore.errors", "kms.aws"),
     "objstore.wire": ("objstore.wire", "objstore.errors", "kms.aws"),
     "objstore.transfer": (
         "objstore.transfer",
+        "objstore.rules",
         "objstore.crypt",
         "objstore.storage",
         "objstore.call",
@@ -42,6 +44,7 @@ ALLOWED = {
     ),
     "objstore.operations": (
         "objstore.operations",
+        "objstore.rules",
         "objstore.transfer",
         "objstore.crypt",
         "objstore.storage",

@@ -12,6 +12,15 @@ from kms.aws.arn import s3_bucket
 from objstore.call import Call, Reply
 from objstore.errors import S3Error
 from objstore.names import US_EAST_1, check_bucket_name, instant, make_token, owner_id, read_token
+from objstore.rules import access
+from objstore.rules.acl import (
+    NO_GRANT_HEADERS,
+    GrantHeaders,
+    canned,
+    is_only,
+    is_public,
+    of_headers,
+)
 from objstore.storage.records import (
     BUCKET_ID_LENGTH,
     Bucket,
@@ -19,10 +28,8 @@ from objstore.storage.records import (
     BucketMissingError,
     BucketNotEmptyError,
 )
-from objstore.transfer.content import check_acl
 
 BUCKETS_LISTED_MAX = 10_000
-OWNER_ENFORCED = "BucketOwnerEnforced"
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 _OLD_REGION_NAMES = {"EU": "eu-west-1"}
 
@@ -70,16 +77,14 @@ async def create_bucket(
     *,
     bucket: str,
     acl: str | None = None,
+    grants: GrantHeaders = NO_GRANT_HEADERS,
     create_bucket_configuration: Mapping[str, Any] | None = None,
     object_lock_enabled_for_bucket: bool | None = None,
     object_ownership: str | None = None,
 ) -> Reply:
     check_bucket_name(bucket)
-    check_acl(acl)
     if object_lock_enabled_for_bucket:
         raise S3Error("NotImplemented", Header="x-amz-bucket-object-lock-enabled")
-    if object_ownership not in (None, OWNER_ENFORCED):
-        raise S3Error("NotImplemented", Header="x-amz-object-ownership")
     configuration = create_bucket_configuration or {}
     for name in configuration:
         if name != "LocationConstraint":
@@ -90,12 +95,42 @@ async def create_bucket(
         account=call.caller.account,
         region=_region(call.caller.region, configuration.get("LocationConstraint")),
         created_ms=int(call.services.clock.now() * 1000),
+        settings=_settings(call, object_ownership, acl, grants),
     )
     try:
         await call.services.store.create_bucket(new)
     except BucketExistsError as error:
         _check_recreation(error.bucket, new)
     return {"Location": f"/{bucket}", "BucketArn": s3_bucket(bucket)}
+
+
+def _settings(
+    call: Call, ownership: str | None, acl: str | None, headers: GrantHeaders
+) -> dict[str, Any]:
+    """The new bucket's settings, with its ACL if it has one that says anything.
+
+    Raises InvalidBucketAclWithObjectOwnership, InvalidBucketAclWithBlockPublicAccessError.
+    """
+    server = call.services.settings
+    settings = access.new_bucket_settings(
+        ownership=ownership or server.object_ownership,
+        allow_public_access=server.allow_public_access,
+    )
+    if acl is None and headers == NO_GRANT_HEADERS:
+        return settings
+    owner = call.services.account(call.caller.account).canonical_id
+    if acl is not None and headers != NO_GRANT_HEADERS:
+        raise S3Error(
+            "InvalidRequest", "Specifying both Canned ACLs and Header Grants is not allowed"
+        )
+    grants = of_headers(headers) if acl is None else canned(acl, owner=owner, bucket_owner=owner)
+    if is_only(grants, owner):
+        return settings
+    if access.object_ownership(settings) == access.OWNER_ENFORCED:
+        raise S3Error("InvalidBucketAclWithObjectOwnership")
+    if is_public(grants) and access.public_access_block(settings)["BlockPublicAcls"]:
+        raise S3Error("InvalidBucketAclWithBlockPublicAccessError")
+    return {**settings, "acl": {"Grants": grants}}
 
 
 def _region(signing_region: str, constraint: str | None) -> str:

@@ -159,7 +159,7 @@ def _refuse(name: str, value: str) -> S3Error:
     code, message = quirks.ENUM_ERRORS.get(
         name, ("InvalidArgument", f"The value of {name} is not valid")
     )
-    return S3Error(code, message, ArgumentName=name, ArgumentValue=value)
+    return S3Error(code, message.format(value), ArgumentName=name, ArgumentValue=value)
 
 
 def _refuse_integer(name: str, value: str) -> S3Error:

@@ -29,7 +29,7 @@ DOCUMENT_CONSUMED = frozenset({"ContentMD5"})
 TAKES_BUCKET = frozenset({"CreateBucket"})
 
 # Enumerations whose wrong values have an error code that only the operation knows.
-OPEN_ENUMS = frozenset({"BucketLocationConstraint"})
+OPEN_ENUMS = frozenset({"BucketLocationConstraint", "FilterRuleName", "Protocol"})
 
 BODY_BYTES_MAX = 64 * 1024
 BODY_BYTES_MAX_OF: Mapping[str, int] = {
@@ -40,14 +40,17 @@ BODY_BYTES_MAX_OF: Mapping[str, int] = {
 LIST_ITEMS_MAX = 10_000
 LIST_ITEMS_MAX_OF: Mapping[str, int] = {"DeleteObjects": 1_000}
 
-# What S3 says about a value that is not in the enumeration: code and message by wire name.
+# What S3 says about a value that is not in the enumeration: code and message by wire name, the
+# message with `{}` where it repeats the value.
 ENUM_ERRORS: Mapping[str, tuple[str, str]] = {
     "encoding-type": ("InvalidArgument", "Invalid Encoding Method specified in Request"),
+    "x-amz-acl": ("InvalidArgument", ""),
     "x-amz-metadata-directive": ("InvalidArgument", "Unknown metadata directive."),
     "x-amz-object-lock-legal-hold": (
         "InvalidArgument",
         "Legal Hold must be either of 'ON' or 'OFF'",
     ),
+    "x-amz-object-ownership": ("InvalidArgument", "Invalid x-amz-object-ownership header: {}"),
     "x-amz-object-lock-mode": ("InvalidArgument", "Unknown wormMode directive."),
     "x-amz-server-side-encryption": (
         "InvalidArgument",
@@ -112,7 +115,14 @@ TEXT_DOCUMENTS: Mapping[str, str] = {"GetBucketLocation": "LocationConstraint"}
 # Payloads that are text and not XML, with their type.
 TEXT_PAYLOAD_TYPE = "application/json"
 
-STATUSES: Mapping[str, int] = {"PutBucketPolicy": 204, "PutBucketTagging": 204}
+STATUSES: Mapping[str, int] = {
+    "PutBucketAnalyticsConfiguration": 204,
+    "PutBucketIntelligentTieringConfiguration": 204,
+    "PutBucketInventoryConfiguration": 204,
+    "PutBucketMetricsConfiguration": 204,
+    "PutBucketPolicy": 204,
+    "PutBucketTagging": 204,
+}
 
 # Operations that may report an error inside a 200: they start to answer before they finish.
 EMBEDDING = frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy"})

@@ -1,0 +1,106 @@
+"""Replication configurations: what may be put, and where a new version goes.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-add-config.html
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from objstore.errors import S3Error
+
+SETTING = "replication"
+RULES_MAX = 1000
+ID_CHARACTERS_MAX = 255
+ID_BYTES = 36
+REPLICATION_MINUTES = 15
+BUCKET_ARN = re.compile(r"arn:aws[a-z-]*:s3:::([A-Za-z0-9._-]{3,255})")
+_UNIVERSAL = "for this version of Cross Region Replication configuration schema. Please refer to "
+_GUIDE = "S3 Developer Guide for more information."
+
+
+def check(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration to store, each rule with an id. Raises MalformedXML, InvalidArgument,
+    InvalidRequest.
+    """
+    rules = document["Rules"]
+    if not 1 <= len(rules) <= RULES_MAX:
+        raise S3Error("MalformedXML")
+    kept = [_kept(rule) for rule in rules]
+    if len({rule["ID"] for rule in kept}) != len(kept):
+        raise S3Error("InvalidRequest", "Rule Id must be unique")
+    priorities = [rule["Priority"] for rule in kept if "Priority" in rule]
+    if len(set(priorities)) != len(priorities):
+        raise S3Error("InvalidRequest", "Found duplicate priority in the replication rules.")
+    return {"Role": document["Role"], "Rules": kept}
+
+
+def destination_bucket(rule: Mapping[str, Any]) -> str:
+    """The name of the bucket that a checked rule replicates to."""
+    found = BUCKET_ARN.fullmatch(rule["Destination"]["Bucket"])
+    assert found is not None
+    return found[1]
+
+
+def _kept(rule: Mapping[str, Any]) -> dict[str, Any]:
+    identity = rule.get("ID") or secrets.token_urlsafe(ID_BYTES)
+    if len(identity) > ID_CHARACTERS_MAX:
+        raise S3Error("InvalidArgument", "ID length should not exceed allowed limit of 255")
+    if "Filter" in rule:
+        if "Prefix" in rule:
+            raise S3Error("MalformedXML")
+        for name in ("Priority", "DeleteMarkerReplication"):
+            if name not in rule:
+                raise S3Error("InvalidRequest", f"{name} must be specified {_UNIVERSAL}{_GUIDE}")
+        _check_filter(rule)
+    elif "Prefix" not in rule:
+        raise S3Error("MalformedXML")
+    if rule.get("Priority", 0) < 0:
+        raise S3Error("InvalidArgument", "Priority must be a nonnegative integer.")
+    _check_destination(rule)
+    return {"ID": identity, **rule}
+
+
+def _check_filter(rule: Mapping[str, Any]) -> None:
+    wanted = rule["Filter"]
+    if len(wanted) > 1:
+        raise S3Error("MalformedXML")
+    together = wanted.get("And")
+    tags = list((together or {}).get("Tags", [wanted["Tag"]] if "Tag" in wanted else []))
+    if together is not None and len(tags) + ("Prefix" in together) < 2:
+        raise S3Error("MalformedXML")
+    if len({tag["Key"] for tag in tags}) != len(tags):
+        raise S3Error("InvalidRequest", "Duplicate Tag Keys are not allowed.")
+    if tags and rule["DeleteMarkerReplication"].get("Status") == "Enabled":
+        raise S3Error(
+            "InvalidRequest",
+            "Delete marker replication is not supported if any Tag filter is specified. "
+            f"Please refer to {_GUIDE}",
+        )
+
+
+def _check_destination(rule: Mapping[str, Any]) -> None:
+    destination = rule["Destination"]
+    if not BUCKET_ARN.fullmatch(destination["Bucket"]):
+        raise S3Error("InvalidArgument", "Invalid bucket ARN.")
+    if "AccessControlTranslation" in destination and "Account" not in destination:
+        raise S3Error("InvalidArgument", "Account must be specified with AccessControlTranslation.")
+    selected = rule.get("SourceSelectionCriteria", {}).get("SseKmsEncryptedObjects", {})
+    encryption = destination.get("EncryptionConfiguration")
+    if selected.get("Status") == "Enabled" and not (encryption or {}).get("ReplicaKmsKeyID"):
+        raise S3Error(
+            "InvalidRequest",
+            "ReplicaKmsKeyID must be specified if SseKmsEncryptedObjects tag is present.",
+        )
+    if encryption is not None and selected.get("Status") != "Enabled":
+        raise S3Error(
+            "InvalidRequest",
+            "SseKmsEncryptedObjects must be specified if EncryptionConfiguration is present.",
+        )
+    for member in ("ReplicationTime", "Metrics"):
+        for time in (destination.get(member, {}).get(name) for name in ("Time", "EventThreshold")):
+            if time is not None and time.get("Minutes") != REPLICATION_MINUTES:
+                raise S3Error(
+                    "InvalidArgument", f"{member} supports {REPLICATION_MINUTES} minutes only."
+                )

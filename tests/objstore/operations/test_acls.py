@@ -1,0 +1,103 @@
+"""A bucket's ACL, with ACLs off and on."""
+
+from typing import Any
+
+import pytest
+
+from kms.aws.errors import AWSError
+from objstore.names import owner_id
+from objstore.rules.acl import ALL_USERS, GrantHeaders, owner_grant
+
+OWNER = owner_id("123456789012")
+PUBLIC = {"Grantee": {"Type": "Group", "URI": ALL_USERS}, "Permission": "READ"}
+READER = GrantHeaders(grant_read=f"id={'b' * 64}")
+WRITER = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+
+
+async def put(s3: Any, **members: Any) -> Any:
+    await s3.call("PutBucketAcl", **members)
+    s3.bucket = s3.store.bucket("bucket")
+    return (await s3.call("GetBucketAcl"))["Grants"]
+
+
+@pytest.fixture
+async def with_acls(s3: Any) -> Any:
+    """A bucket whose objects belong to their writers and that blocks nothing."""
+    await s3.call("PutBucketOwnershipControls", ownership_controls=WRITER)
+    await s3.call("DeletePublicAccessBlock")
+    s3.bucket = s3.store.bucket("bucket")
+    return s3
+
+
+async def test_acls_that_are_off_can_say_only_what_holds_anyway(s3: Any) -> None:
+    assert await put(s3, acl="private") == [owner_grant(OWNER)]
+    document = {"Owner": {"ID": OWNER}, "Grants": [owner_grant(OWNER)]}
+    assert await put(s3, access_control_policy=document) == [owner_grant(OWNER)]
+    for members in ({"acl": "public-read"}, {"grants": READER}):
+        with pytest.raises(AWSError, match="AccessControlListNotSupported"):
+            await put(s3, **members)
+
+
+async def test_acls_that_are_on_are_kept(with_acls: Any) -> None:
+    assert await put(with_acls, acl="public-read") == [owner_grant(OWNER), PUBLIC]
+    (grant,) = await put(with_acls, grants=READER)
+    assert (grant["Grantee"]["ID"], grant["Permission"]) == ("b" * 64, "READ")
+    assert await put(with_acls, acl="private") == [owner_grant(OWNER)]
+    nothing = {"Owner": {"ID": OWNER}, "Grants": []}
+    assert await put(with_acls, access_control_policy=nothing) == []
+
+
+async def test_public_acls_can_be_blocked(with_acls: Any) -> None:
+    await with_acls.call(
+        "PutPublicAccessBlock", public_access_block_configuration={"BlockPublicAcls": True}
+    )
+    with_acls.bucket = with_acls.store.bucket("bucket")
+    with pytest.raises(AWSError, match="AccessDenied"):
+        await put(with_acls, acl="public-read")
+    await put(with_acls, grants=READER)
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({}, "MissingSecurityHeader"),
+        ({"acl": "private", "grants": READER}, "InvalidRequest"),
+        ({"acl": "private", "access_control_policy": {}}, "UnexpectedContent"),
+        ({"access_control_policy": {}}, "MalformedACLError"),
+    ],
+)
+async def test_grants_are_named_in_one_way(
+    with_acls: Any, members: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(AWSError, match=code):
+        await put(with_acls, **members)
+
+
+CREATIONS: list[tuple[dict[str, Any], str]] = [
+    ({"acl": "public-read"}, "InvalidBucketAclWithObjectOwnership"),
+    (
+        {"acl": "public-read", "object_ownership": "ObjectWriter"},
+        "InvalidBucketAclWithBlockPublicAccessError",
+    ),
+    ({"acl": "private", "grants": READER}, "InvalidRequest"),
+]
+
+
+@pytest.mark.parametrize(("members", "code"), CREATIONS)
+async def test_buckets_that_cannot_be_made(
+    empty_s3: Any, members: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(AWSError, match=code):
+        await empty_s3.call("CreateBucket", bucket="new", **members)
+    assert empty_s3.store.bucket("new") is None
+
+
+async def test_a_bucket_can_be_made_with_acls(empty_s3: Any) -> None:
+    await empty_s3.call(
+        "CreateBucket", bucket="new", object_ownership="BucketOwnerPreferred", grants=READER
+    )
+    empty_s3.bucket = empty_s3.store.bucket("new")
+    controls = (await empty_s3.call("GetBucketOwnershipControls"))["OwnershipControls"]
+    assert controls == {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
+    (grant,) = (await empty_s3.call("GetBucketAcl"))["Grants"]
+    assert grant["Permission"] == "READ"

@@ -1,0 +1,90 @@
+"""Replication configurations: what may be put."""
+
+from typing import Any
+
+import pytest
+
+from kms.aws.errors import AWSError
+from objstore.rules.replication import check, destination_bucket
+
+TAG = {"Key": "k", "Value": "v"}
+TARGET = {"Bucket": "arn:aws:s3:::target"}
+
+
+def rule(**members: Any) -> dict[str, Any]:
+    base = {
+        "Status": "Enabled",
+        "Priority": 1,
+        "Filter": {},
+        "DeleteMarkerReplication": {"Status": "Disabled"},
+        "Destination": TARGET,
+    }
+    return {name: value for name, value in {**base, **members}.items() if value is not None}
+
+
+KMS = {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
+REFUSED: list[tuple[list[dict[str, Any]], str, str]] = [
+    ([], "MalformedXML", ""),
+    ([rule()] * 1001, "MalformedXML", ""),
+    ([rule(ID="a"), rule(ID="a", Priority=2)], "InvalidRequest", "Rule Id must be unique"),
+    ([rule(), rule()], "InvalidRequest", "duplicate priority"),
+    ([rule(ID="x" * 256)], "InvalidArgument", "limit of 255"),
+    ([rule(Prefix="a")], "MalformedXML", ""),
+    ([rule(Filter=None)], "MalformedXML", ""),
+    ([rule(Priority=None)], "InvalidRequest", "Priority must be specified"),
+    ([rule(Priority=-1)], "InvalidArgument", "nonnegative"),
+    (
+        [rule(DeleteMarkerReplication=None)],
+        "InvalidRequest",
+        "DeleteMarkerReplication must be specified",
+    ),
+    ([rule(Filter={"Prefix": "a", "Tag": TAG})], "MalformedXML", ""),
+    ([rule(Filter={"And": {"Tags": [TAG]}})], "MalformedXML", ""),
+    ([rule(Filter={"And": {"Tags": [TAG, TAG]}})], "InvalidRequest", "Duplicate Tag Keys"),
+    (
+        [rule(Filter={"Tag": TAG}, DeleteMarkerReplication={"Status": "Enabled"})],
+        "InvalidRequest",
+        "Tag filter",
+    ),
+    ([rule(Destination={"Bucket": "target"})], "InvalidArgument", "ARN"),
+    (
+        [rule(Destination={**TARGET, "AccessControlTranslation": {"Owner": "Destination"}})],
+        "InvalidArgument",
+        "Account",
+    ),
+    ([rule(SourceSelectionCriteria=KMS)], "InvalidRequest", "ReplicaKmsKeyID must be specified"),
+    (
+        [rule(Destination={**TARGET, "EncryptionConfiguration": {"ReplicaKmsKeyID": "k"}})],
+        "InvalidRequest",
+        "SseKmsEncryptedObjects must be specified",
+    ),
+    (
+        [
+            rule(
+                Destination={
+                    **TARGET,
+                    "ReplicationTime": {"Status": "Enabled", "Time": {"Minutes": 16}},
+                }
+            )
+        ],
+        "InvalidArgument",
+        "15 minutes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rules", "code", "message"), REFUSED)
+def test_refused(rules: list[dict[str, Any]], code: str, message: str) -> None:
+    with pytest.raises(AWSError) as caught:
+        check({"Role": "arn:aws:iam::123456789012:role/r", "Rules": rules})
+    assert caught.value.code == code
+    assert message in caught.value.message
+
+
+def test_what_is_kept() -> None:
+    old = {"Status": "Enabled", "Prefix": "", "Destination": TARGET}
+    kept = check({"Role": "r", "Rules": [rule(), old]})
+    first, second = kept["Rules"]
+    assert len(first["ID"]) == len(second["ID"]) == 48
+    assert {**second, "ID": None} == {**old, "ID": None}
+    assert destination_bucket(first) == "target"
