@@ -6,6 +6,7 @@ returned belongs to the caller, who wipes it.
 
 from collections.abc import Mapping
 
+from kms.algorithms.keys import PRIVATE_KEY_SPECS, generate_private, private_der
 from kms.errors import KMSError
 from kms.root import random_bytes
 
@@ -21,6 +22,8 @@ RANDOM_BYTES: Mapping[str, int] = {
 def generate(spec: str) -> bytearray:
     """New material for a key of `spec`. Raises UnsupportedOperationException."""
     length = RANDOM_BYTES.get(spec)
-    if length is None:
-        raise KMSError("UnsupportedOperationException", f"KeySpec {spec} is not supported")
-    return random_bytes(length)
+    if length is not None:
+        return random_bytes(length)
+    if spec in PRIVATE_KEY_SPECS:
+        return private_der(generate_private(spec))
+    raise KMSError("UnsupportedOperationException", f"KeySpec {spec} is not supported")

@@ -19,6 +19,7 @@ from typing import Any
 
 import apsw
 
+from kms.algorithms.keys import PrivateKey, open_private
 from kms.aws.clock import monotonic
 from kms.aws.generation import Generation
 from kms.key import Alias, Key, Material
@@ -61,6 +62,7 @@ class Store:
         self._aliases: dict[tuple[str, str, str], Alias | None] = {}
         self._materials: dict[tuple[str, str, str], Material | None] = {}
         self._backing: dict[tuple[str, str, str], bytearray] = {}
+        self._private: dict[tuple[str, str, str], PrivateKey] = {}
         self._owned: dict[str, tuple[str, bytearray]] = {}
         self._next_due_at: float | None = None
         self._generation = generation
@@ -117,12 +119,19 @@ class Store:
             self.flush()
 
     def flush(self) -> None:
-        """Forget every cached record and wipe every unwrapped material."""
+        """Forget every cached record; wipe unwrapped materials, and let go of opened keys."""
         for backing in self._backing.values():
             backing[:] = bytes(len(backing))
         for _, backing in self._owned.values():
             backing[:] = bytes(len(backing))
-        for cache in (self._keys, self._aliases, self._materials, self._backing, self._owned):
+        for cache in (
+            self._keys,
+            self._aliases,
+            self._materials,
+            self._backing,
+            self._private,
+            self._owned,
+        ):
             cache.clear()
         self._next_due_at = None
 
@@ -179,6 +188,24 @@ class Store:
             backing = self._root.unwrap("material", material.binding, material.wrapped)
             self._backing[name] = backing
         return backing
+
+    def private_key(self, key: Key) -> PrivateKey:
+        """The opened private key of an asymmetric `key`. It belongs to the cache, like a material.
+
+        Raises RootError if the row was altered, KeyError if there is no such material.
+        """
+        name = (key.account, key.region, key.material_id)
+        opened = self._private.get(name)
+        if opened is None:
+            material = self.material(*name)
+            if material is None:
+                raise KeyError(key.material_id)
+            self._bound(self._private)
+            der = self._root.unwrap("material", material.binding, material.wrapped)
+            opened = open_private(der)
+            der[:] = bytes(len(der))
+            self._private[name] = opened
+        return opened
 
     def keys(self, account: str, region: str, *, after: str, limit: int) -> list[str]:
         """Key ids in order, from the one behind `after` on."""

@@ -1,29 +1,25 @@
-"""Encrypt, Decrypt, ReEncrypt, GenerateDataKey(WithoutPlaintext) and GenerateRandom.
+"""Encrypt, Decrypt and ReEncrypt.
 
 Plaintexts leave as `bytearray`s that the door wipes after rendering. Encryption contexts are
-additional authenticated data; they are public and appear in the audit record.
+additional authenticated data; they are public and appear in the audit record. Only symmetric keys
+have them, and only ciphertexts of symmetric keys name their key.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from kms.authorize import authorize_account
-from kms.ciphertext import (
-    KIND_DATA_KEY,
-    KIND_ENCRYPT,
-    Blob,
-    canonical,
-    parse,
-    seal,
-    unseal,
-)
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from kms.algorithms import oaep
+from kms.ciphertext import KIND_ENCRYPT, Blob, canonical, parse, seal, unseal
 from kms.errors import KMSError
 from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key
+from kms.recipient import deliver, recipient_of
 from kms.request import Request
+from kms.usage import check_fit, check_grant_tokens, stop_if_dry, use_for
 
+IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
 _EMPTY: Mapping[str, str] = {}
-_DATA_KEY_BYTES = {"AES_256": 32, "AES_128": 16}
 
 
 def encrypt(
@@ -37,14 +33,13 @@ def encrypt(
     dry_run: bool = False,
 ) -> dict[str, Any]:
     request.context = encryption_context
-    _check_grant_tokens(grant_tokens)
-    key = _encrypting(request, request.use(key_id), encryption_algorithm)
-    context = canonical(encryption_context)
-    _stop_if_dry(dry_run)
+    key = use_for(request, key_id, ENCRYPT_DECRYPT, encryption_algorithm, grant_tokens=grant_tokens)
+    sealed = _seal(request, key, encryption_algorithm, plaintext, encryption_context)
+    stop_if_dry(dry_run)
     return {
-        "CiphertextBlob": _seal(request, key, KIND_ENCRYPT, plaintext, context),
+        "CiphertextBlob": sealed,
         "KeyId": key.arn,
-        "EncryptionAlgorithm": SYMMETRIC_DEFAULT,
+        "EncryptionAlgorithm": encryption_algorithm,
     }
 
 
@@ -56,10 +51,16 @@ def decrypt(
     key_id: str | None = None,
     encryption_algorithm: str = SYMMETRIC_DEFAULT,
     grant_tokens: Sequence[str] = (),
+    recipient: Mapping[str, Any] | None = None,
     dry_run: bool = False,
+    dry_run_modifiers: Sequence[str] = (),
 ) -> dict[str, Any]:
     request.context = encryption_context
-    _check_grant_tokens(grant_tokens)
+    check_grant_tokens(grant_tokens)
+    if dry_run and IGNORE_CIPHERTEXT in dry_run_modifiers:
+        _use_named(request, key_id, encryption_algorithm, "Decrypt")
+        stop_if_dry(dry_run)
+    receiver = recipient_of(recipient)
     key, plaintext = _open(
         request,
         ciphertext_blob,
@@ -68,15 +69,15 @@ def decrypt(
         algorithm=encryption_algorithm,
         action="Decrypt",
     )
-    if dry_run:
-        plaintext[:] = bytes(len(plaintext))
-        _stop_if_dry(dry_run)
-    return {
-        "KeyId": key.arn,
-        "Plaintext": plaintext,
-        "EncryptionAlgorithm": SYMMETRIC_DEFAULT,
-        "KeyMaterialId": request.material_id,
-    }
+    stop_if_dry(dry_run, plaintext)
+    reply: dict[str, Any] = {"KeyId": key.arn, "EncryptionAlgorithm": encryption_algorithm}
+    if receiver is None:
+        reply["Plaintext"] = plaintext
+        if encryption_algorithm == SYMMETRIC_DEFAULT:
+            reply["KeyMaterialId"] = request.material_id
+    else:
+        reply |= deliver(receiver, "Plaintext", plaintext)
+    return reply
 
 
 def re_encrypt(
@@ -91,93 +92,53 @@ def re_encrypt(
     destination_encryption_algorithm: str = SYMMETRIC_DEFAULT,
     grant_tokens: Sequence[str] = (),
     dry_run: bool = False,
+    dry_run_modifiers: Sequence[str] = (),
 ) -> dict[str, Any]:
     request.context = source_encryption_context
-    _check_grant_tokens(grant_tokens)
-    source, plaintext = _open(
-        request,
-        ciphertext_blob,
-        key_id=source_key_id,
-        context=source_encryption_context,
-        algorithm=source_encryption_algorithm,
-        action="ReEncryptFrom",
-    )
+    check_grant_tokens(grant_tokens)
+    if dry_run and IGNORE_CIPHERTEXT in dry_run_modifiers:
+        source = _use_named(request, source_key_id, source_encryption_algorithm, "ReEncryptFrom")
+        plaintext = bytearray()
+    else:
+        source, plaintext = _open(
+            request,
+            ciphertext_blob,
+            key_id=source_key_id,
+            context=source_encryption_context,
+            algorithm=source_encryption_algorithm,
+            action="ReEncryptFrom",
+        )
     source_material = request.material_id
     try:
-        used = request.use(destination_key_id, action="ReEncryptTo")
-        target = _encrypting(request, used, destination_encryption_algorithm)
-        context = canonical(destination_encryption_context)
-        _stop_if_dry(dry_run)
-        sealed = _seal(request, target, KIND_ENCRYPT, plaintext, context)
+        target = use_for(
+            request,
+            destination_key_id,
+            ENCRYPT_DECRYPT,
+            destination_encryption_algorithm,
+            action="ReEncryptTo",
+        )
+        sealed = _seal(
+            request,
+            target,
+            destination_encryption_algorithm,
+            plaintext,
+            destination_encryption_context,
+        )
+        stop_if_dry(dry_run)
     finally:
         plaintext[:] = bytes(len(plaintext))
-    return {
+    reply = {
         "CiphertextBlob": sealed,
         "SourceKeyId": source.arn,
         "KeyId": target.arn,
-        "SourceEncryptionAlgorithm": SYMMETRIC_DEFAULT,
-        "DestinationEncryptionAlgorithm": SYMMETRIC_DEFAULT,
-        "SourceKeyMaterialId": source_material,
-        "DestinationKeyMaterialId": target.material_id,
+        "SourceEncryptionAlgorithm": source_encryption_algorithm,
+        "DestinationEncryptionAlgorithm": destination_encryption_algorithm,
     }
-
-
-def generate_data_key(
-    request: Request,
-    *,
-    key_id: str,
-    encryption_context: Mapping[str, str] = _EMPTY,
-    key_spec: str | None = None,
-    number_of_bytes: int | None = None,
-    grant_tokens: Sequence[str] = (),
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    request.context = encryption_context
-    if grant_tokens:
-        _check_grant_tokens(grant_tokens)
-    key = _encrypting(request, request.use(key_id), SYMMETRIC_DEFAULT)
-    length = _data_key_length(key_spec, number_of_bytes)
-    context = canonical(encryption_context)
-    _stop_if_dry(dry_run)
-    plaintext = bytearray(length)
-    request.store.fill_random(plaintext)
-    return {
-        "CiphertextBlob": _seal(request, key, KIND_DATA_KEY, plaintext, context),
-        "Plaintext": plaintext,
-        "KeyId": key.arn,
-        "KeyMaterialId": key.material_id,
-    }
-
-
-def generate_data_key_without_plaintext(
-    request: Request,
-    *,
-    key_id: str,
-    encryption_context: Mapping[str, str] = _EMPTY,
-    key_spec: str | None = None,
-    number_of_bytes: int | None = None,
-    grant_tokens: Sequence[str] = (),
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    generated = generate_data_key(
-        request,
-        key_id=key_id,
-        encryption_context=encryption_context,
-        key_spec=key_spec,
-        number_of_bytes=number_of_bytes,
-        grant_tokens=grant_tokens,
-        dry_run=dry_run,
-    )
-    plaintext = generated.pop("Plaintext")
-    plaintext[:] = bytes(len(plaintext))
-    return generated
-
-
-def generate_random(request: Request, *, number_of_bytes: int | None = None) -> dict[str, Any]:
-    authorize_account(request.caller, "GenerateRandom")
-    if number_of_bytes is None:
-        raise KMSError("ValidationException", "NumberOfBytes is required.")
-    return {"Plaintext": bytearray(os.urandom(number_of_bytes))}
+    if source.spec == SYMMETRIC_DEFAULT:
+        reply["SourceKeyMaterialId"] = source_material
+    if target.spec == SYMMETRIC_DEFAULT:
+        reply["DestinationKeyMaterialId"] = target.material_id
+    return reply
 
 
 def _open(
@@ -192,14 +153,23 @@ def _open(
     """Find the key of a blob, check that it may be used, and decrypt."""
     if ciphertext_blob is None:
         raise KMSError("ValidationException", "CiphertextBlob is required.")
-    named = request.resolve(key_id, action=action) if key_id is not None else None
-    if named is not None:
-        request.use_key(named, action=action)
+    if algorithm != SYMMETRIC_DEFAULT:
+        pair = _use_named(request, key_id, algorithm, action)
+        _refuse_context(context)
+        private = cast(RSAPrivateKey, request.store.private_key(pair))
+        return pair, oaep.decrypt(private, algorithm, ciphertext_blob)
+    named = _use_named(request, key_id, algorithm, action) if key_id is not None else None
     blob = parse(ciphertext_blob)
-    key = _encrypting(request, _key_of(request, blob, named, action), algorithm)
+    key = _key_of(request, blob, named, action)
     request.material_id = blob.material_id.hex()
     backing = request.store.backing_key(key.account, key.region, request.material_id)
     return key, unseal(backing, blob, canonical(context))
+
+
+def _use_named(request: Request, key_id: str | None, algorithm: str, action: str) -> Key:
+    if key_id is None:
+        raise KMSError("ValidationException", "KeyId must not be null")
+    return use_for(request, key_id, ENCRYPT_DECRYPT, algorithm, action=action)
 
 
 def _key_of(request: Request, blob: Blob, named: Key | None, action: str) -> Key:
@@ -225,53 +195,34 @@ def _key_of(request: Request, blob: Blob, named: Key | None, action: str) -> Key
             "The ciphertext refers to a customer master key that does not exist, does not exist "
             "in this region, or you are not allowed to access.",
         )
-    return request.use_key(key, action=action)
-
-
-def _encrypting(request: Request, key: Key, algorithm: str) -> Key:
-    if key.usage != ENCRYPT_DECRYPT:
-        raise KMSError(
-            "InvalidKeyUsageException",
-            f"{key.arn} key usage is {key.usage} which is not valid for {request.operation}.",
-        )
-    if algorithm != key.spec:
-        raise KMSError(
-            "InvalidKeyUsageException",
-            f"Algorithm {algorithm} is incompatible with key spec {key.spec}.",
-        )
-    return key
+    used = request.use_key(key, action=action)
+    return check_fit(request, used, ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
 
 
 def _seal(
-    request: Request, key: Key, kind: int, plaintext: bytes | bytearray, context: bytes
+    request: Request,
+    key: Key,
+    algorithm: str,
+    plaintext: bytes | bytearray,
+    context: Mapping[str, str],
 ) -> bytes:
+    if algorithm != SYMMETRIC_DEFAULT:
+        _refuse_context(context)
+        private = cast(RSAPrivateKey, request.store.private_key(key))
+        return oaep.encrypt(private.public_key(), algorithm, plaintext)
     request.material_id = key.material_id
     return seal(
         request.store.backing_key(key.account, key.region, key.material_id),
         material_id=bytes.fromhex(key.material_id),
-        kind=kind,
+        kind=KIND_ENCRYPT,
         plaintext=plaintext,
-        context=context,
+        context=canonical(context),
     )
 
 
-def _data_key_length(key_spec: str | None, number_of_bytes: int | None) -> int:
-    if key_spec is not None and number_of_bytes is None:
-        return _DATA_KEY_BYTES[key_spec]
-    if number_of_bytes is not None and key_spec is None:
-        return number_of_bytes
-    raise KMSError("ValidationException", "Please specify either number of bytes or key spec.")
-
-
-def _check_grant_tokens(grant_tokens: Sequence[str]) -> None:
-    """No grants exist, so no token is valid."""
-    if grant_tokens:
-        raise KMSError("InvalidGrantTokenException", "The grant token is not valid.")
-
-
-def _stop_if_dry(dry_run: bool) -> None:
-    if dry_run:
+def _refuse_context(context: Mapping[str, str]) -> None:
+    if context:
         raise KMSError(
-            "DryRunOperationException",
-            "The request would have succeeded, but the DryRun option is set.",
+            "ValidationException",
+            "EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.",
         )

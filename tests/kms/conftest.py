@@ -79,6 +79,12 @@ class Client:
         arn_of_key: str = self("CreateKey", **arguments)["KeyMetadata"]["Arn"]
         return arn_of_key
 
+    def fails(self, code: str, message: str, operation: str, /, **arguments: Any) -> None:
+        """Assert that the call is refused with exactly this error."""
+        with pytest.raises(KMSError) as caught:
+            self(operation, **arguments)
+        assert (caught.value.code, caught.value.message) == (code, message)
+
     def as_(self, caller: Caller) -> "Client":
         return Client(self.service, caller)
 

@@ -105,8 +105,10 @@ def test_errors_are_botos(port: int) -> None:
     assert caught.value.response["ResponseMetadata"]["RequestId"]
     with pytest.raises(kms.exceptions.InvalidCiphertextException):
         kms.decrypt(CiphertextBlob=b"garbage")
-    with pytest.raises(kms.exceptions.UnsupportedOperationException, match="Sign is not"):
-        kms.sign(KeyId="a", Message=b"m", SigningAlgorithm="ECDSA_SHA_256")
+    with pytest.raises(
+        kms.exceptions.UnsupportedOperationException, match="ConnectCustomKeyStore is"
+    ):
+        kms.connect_custom_key_store(CustomKeyStoreId="cks-1234567890abcdef0")
     with pytest.raises(botocore.exceptions.ClientError, match="'numberOfBytes' failed"):
         kms.generate_random(NumberOfBytes=2000)
 

@@ -87,7 +87,7 @@ def test_secrets(kms: KMS) -> None:
 @pytest.mark.parametrize(
     ("target", "body", "code"),
     [
-        ("TrentService.Sign", b"{}", "UnsupportedOperationException"),
+        ("TrentService.ConnectCustomKeyStore", b"{}", "UnsupportedOperationException"),
         ("TrentService.Nothing", b"{}", "UnknownOperationException"),
         ("DescribeKey", b"{}", "UnknownOperationException"),
         ("", b"{}", "UnknownOperationException"),

@@ -184,8 +184,8 @@ def test_integers_are_not_booleans_and_contexts_are_bounded() -> None:
 
 
 def test_members_that_nobody_takes_are_refused_by_name() -> None:
-    with pytest.raises(KMSError, match="GenerateRandom does not support Recipient") as caught:
-        bind("GenerateRandom", NumberOfBytes=1, Recipient={})
+    with pytest.raises(KMSError, match="does not support CustomKeyStoreId") as caught:
+        bind("GenerateRandom", NumberOfBytes=1, CustomKeyStoreId="cks-1")
     assert caught.value.code == "UnsupportedOperationException"
 
 

@@ -139,48 +139,6 @@ def test_re_encrypt(client: Any) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "length"),
-    [
-        ({"key_spec": "AES_256"}, 32),
-        ({"key_spec": "AES_128"}, 16),
-        ({"number_of_bytes": 1}, 1),
-        ({"number_of_bytes": 1024}, 1024),
-    ],
-)
-def test_data_keys(client: Any, arguments: dict[str, Any], length: int) -> None:
-    arn = client.key()
-    made = client("GenerateDataKey", key_id=arn, encryption_context=CONTEXT, **arguments)
-    assert isinstance(made["Plaintext"], bytearray)
-    assert len(made["Plaintext"]) == length
-    assert any(made["Plaintext"]) or length == 1
-    hidden = client("GenerateDataKeyWithoutPlaintext", key_id=arn, **arguments)
-    assert "Plaintext" not in hidden
-    for output, context in ((made, CONTEXT), (hidden, {})):
-        blob = output["CiphertextBlob"]
-        assert blob[:5].hex() == "0102030078"
-        opened = client("Decrypt", ciphertext_blob=blob, encryption_context=context)["Plaintext"]
-        assert len(opened) == length
-    assert (
-        client("Decrypt", ciphertext_blob=made["CiphertextBlob"], encryption_context=CONTEXT)[
-            "Plaintext"
-        ]
-        == made["Plaintext"]
-    )
-
-
-@pytest.mark.parametrize("arguments", [{}, {"key_spec": "AES_256", "number_of_bytes": 32}])
-def test_data_keys_have_one_length(client: Any, arguments: dict[str, Any]) -> None:
-    refused(
-        "ValidationException",
-        "either number of bytes or key spec",
-        client,
-        "GenerateDataKey",
-        key_id=client.key(),
-        **arguments,
-    )
-
-
 def test_dry_runs(client: Any) -> None:
     arn = client.key()
     blob = client("Encrypt", key_id=arn, plaintext=b"x")["CiphertextBlob"]
@@ -188,8 +146,6 @@ def test_dry_runs(client: Any) -> None:
         ("Encrypt", {"key_id": arn, "plaintext": b"x"}),
         ("Decrypt", {"ciphertext_blob": blob}),
         ("ReEncrypt", {"ciphertext_blob": blob, "destination_key_id": arn}),
-        ("GenerateDataKey", {"key_id": arn, "key_spec": "AES_256"}),
-        ("GenerateDataKeyWithoutPlaintext", {"key_id": arn, "key_spec": "AES_256"}),
     ]
     for operation, arguments in calls:
         refused(
@@ -230,13 +186,123 @@ def test_algorithms_and_grant_tokens(client: Any) -> None:
         )
 
 
-def test_random_bytes(client: Any, anonymous: Caller) -> None:
-    assert len(client("GenerateRandom", number_of_bytes=24)["Plaintext"]) == 24
-    refused("ValidationException", "required", client, "GenerateRandom")
-    refused(
-        "AccessDeniedException",
-        "kms:GenerateRandom",
-        client.as_(anonymous),
-        "GenerateRandom",
-        number_of_bytes=1,
+RSA: dict[str, Any] = {"encryption_algorithm": "RSAES_OAEP_SHA_256"}
+
+
+def encrypting_key(client: Any) -> str:
+    arn: str = client.key(key_spec="RSA_2048", key_usage="ENCRYPT_DECRYPT")
+    return arn
+
+
+@pytest.mark.parametrize("algorithm", ["RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"])
+def test_rsa_keys_encrypt(client: Any, algorithm: str) -> None:
+    arn = encrypting_key(client)
+    named = {"key_id": arn, "encryption_algorithm": algorithm}
+    sealed = client("Encrypt", plaintext=b"hello", encryption_context={}, **named)
+    assert (sealed["KeyId"], sealed["EncryptionAlgorithm"]) == (arn, algorithm)
+    assert len(sealed["CiphertextBlob"]) == 256
+    assert client("Decrypt", ciphertext_blob=sealed["CiphertextBlob"], **named) == {
+        "KeyId": arn,
+        "Plaintext": b"hello",
+        "EncryptionAlgorithm": algorithm,
+    }
+
+
+def test_what_rsa_keys_refuse(client: Any) -> None:
+    arn, other = encrypting_key(client), encrypting_key(client)
+    blob = client("Encrypt", key_id=arn, plaintext=b"x", **RSA)["CiphertextBlob"]
+    for arguments in ({"key_id": arn, "ciphertext_blob": b"x"}, {"key_id": other}):
+        client.fails(
+            "InvalidCiphertextException",
+            "",
+            "Decrypt",
+            **{"ciphertext_blob": blob, "dry_run": True, **arguments, **RSA},
+        )
+    client.fails(
+        "ValidationException", "KeyId must not be null", "Decrypt", ciphertext_blob=blob, **RSA
     )
+    client.fails(
+        "InvalidKeyUsageException",
+        "Algorithm SYMMETRIC_DEFAULT is incompatible with key spec RSA_2048.",
+        "Decrypt",
+        key_id=arn,
+        ciphertext_blob=blob,
+    )
+    refusal = "EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs."
+    for operation, more in (
+        ("Encrypt", {"plaintext": b"x"}),
+        ("Decrypt", {"ciphertext_blob": blob}),
+    ):
+        client.fails(
+            "ValidationException",
+            refusal,
+            operation,
+            key_id=arn,
+            encryption_context=CONTEXT,
+            **more,
+            **RSA,
+        )
+    client.fails(
+        "ValidationException",
+        "Algorithm RSAES_OAEP_SHA_256 and key spec RSA_2048 cannot encrypt data larger than 190 "
+        "bytes.",
+        "Encrypt",
+        key_id=arn,
+        plaintext=bytes(191),
+        dry_run=True,
+        **RSA,
+    )
+    signing = client.key(key_spec="RSA_2048", key_usage="SIGN_VERIFY")
+    client.fails(
+        "InvalidKeyUsageException",
+        f"{signing} key usage is SIGN_VERIFY which is not valid for Encrypt.",
+        "Encrypt",
+        key_id=signing,
+        plaintext=b"x",
+        **RSA,
+    )
+
+
+def test_re_encrypt_between_kinds_of_key(client: Any) -> None:
+    symmetric, pair = client.key(), encrypting_key(client)
+    blob = client("Encrypt", key_id=symmetric, plaintext=b"x")["CiphertextBlob"]
+    there = client(
+        "ReEncrypt",
+        ciphertext_blob=blob,
+        destination_key_id=pair,
+        destination_encryption_algorithm="RSAES_OAEP_SHA_256",
+    )
+    assert "DestinationKeyMaterialId" not in there
+    assert there["DestinationEncryptionAlgorithm"] == "RSAES_OAEP_SHA_256"
+    back = client(
+        "ReEncrypt",
+        ciphertext_blob=there["CiphertextBlob"],
+        source_key_id=pair,
+        source_encryption_algorithm="RSAES_OAEP_SHA_256",
+        destination_key_id=symmetric,
+        destination_encryption_context=CONTEXT,
+    )
+    assert "SourceKeyMaterialId" not in back
+    assert back["DestinationKeyMaterialId"] == there["SourceKeyMaterialId"]
+    opened = client("Decrypt", ciphertext_blob=back["CiphertextBlob"], encryption_context=CONTEXT)
+    assert opened["Plaintext"] == b"x"
+
+
+def test_a_dry_run_may_do_without_a_ciphertext(client: Any) -> None:
+    arn = client.key()
+    dry: dict[str, Any] = {"dry_run": True, "dry_run_modifiers": ["IGNORE_CIPHERTEXT"]}
+    text = "The request would have succeeded, but the DryRun option is set."
+    client.fails("DryRunOperationException", text, "Decrypt", key_id=arn, **dry)
+    moving = {"source_key_id": arn, "destination_key_id": arn}
+    client.fails("DryRunOperationException", text, "ReEncrypt", **moving, **dry)
+    client.fails("ValidationException", "KeyId must not be null", "Decrypt", **dry)
+    client.fails(
+        "ValidationException",
+        "CiphertextBlob is required.",
+        "Decrypt",
+        key_id=arn,
+        dry_run_modifiers=["IGNORE_CIPHERTEXT"],
+    )
+    client("DisableKey", key_id=arn)
+    client.fails("DisabledException", f"{arn} is disabled.", "Decrypt", key_id=arn, **dry)
+    client.fails("DisabledException", f"{arn} is disabled.", "ReEncrypt", **moving, **dry)

@@ -1,0 +1,179 @@
+"""GenerateDataKey, GenerateDataKeyPair, both WithoutPlaintext, and GenerateRandom.
+
+Plaintext keys leave as `bytearray`s that the door wipes after rendering.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from kms.algorithms.keys import PRIVATE_KEY_SPECS, generate_private, private_der, public_der
+from kms.authorize import authorize_account
+from kms.ciphertext import KIND_DATA_KEY, canonical, seal
+from kms.errors import KMSError
+from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key
+from kms.recipient import deliver, recipient_of
+from kms.request import Request
+from kms.usage import check_fit, check_grant_tokens, stop_if_dry
+
+_EMPTY: Mapping[str, str] = {}
+_DATA_KEY_BYTES = {"AES_256": 32, "AES_128": 16}
+
+
+def generate_data_key(
+    request: Request,
+    *,
+    key_id: str,
+    encryption_context: Mapping[str, str] = _EMPTY,
+    key_spec: str | None = None,
+    number_of_bytes: int | None = None,
+    grant_tokens: Sequence[str] = (),
+    recipient: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    key = _wrapping(request, key_id, encryption_context, grant_tokens)
+    length = _data_key_length(key_spec, number_of_bytes)
+    context = canonical(encryption_context)
+    receiver = recipient_of(recipient)
+    stop_if_dry(dry_run)
+    plaintext = bytearray(length)
+    request.store.fill_random(plaintext)
+    reply: dict[str, Any] = {
+        "CiphertextBlob": _seal(request, key, plaintext, context),
+        "KeyId": key.arn,
+    }
+    return _delivered(request, reply, receiver, "Plaintext", plaintext)
+
+
+def generate_data_key_without_plaintext(
+    request: Request,
+    *,
+    key_id: str,
+    encryption_context: Mapping[str, str] = _EMPTY,
+    key_spec: str | None = None,
+    number_of_bytes: int | None = None,
+    grant_tokens: Sequence[str] = (),
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    generated = generate_data_key(
+        request,
+        key_id=key_id,
+        encryption_context=encryption_context,
+        key_spec=key_spec,
+        number_of_bytes=number_of_bytes,
+        grant_tokens=grant_tokens,
+        dry_run=dry_run,
+    )
+    plaintext = generated.pop("Plaintext")
+    plaintext[:] = bytes(len(plaintext))
+    return generated
+
+
+def generate_data_key_pair(
+    request: Request,
+    *,
+    key_id: str,
+    key_pair_spec: str,
+    encryption_context: Mapping[str, str] = _EMPTY,
+    grant_tokens: Sequence[str] = (),
+    recipient: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    key = _wrapping(request, key_id, encryption_context, grant_tokens)
+    if key_pair_spec not in PRIVATE_KEY_SPECS:
+        raise KMSError("UnsupportedOperationException", f"{key_pair_spec} is not supported")
+    context = canonical(encryption_context)
+    receiver = recipient_of(recipient)
+    stop_if_dry(dry_run)
+    pair = generate_private(key_pair_spec)
+    plaintext = private_der(pair)
+    reply: dict[str, Any] = {
+        "PrivateKeyCiphertextBlob": _seal(request, key, plaintext, context),
+        "PublicKey": public_der(pair),
+        "KeyId": key.arn,
+        "KeyPairSpec": key_pair_spec,
+    }
+    return _delivered(request, reply, receiver, "PrivateKeyPlaintext", plaintext)
+
+
+def generate_data_key_pair_without_plaintext(
+    request: Request,
+    *,
+    key_id: str,
+    key_pair_spec: str,
+    encryption_context: Mapping[str, str] = _EMPTY,
+    grant_tokens: Sequence[str] = (),
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    generated = generate_data_key_pair(
+        request,
+        key_id=key_id,
+        key_pair_spec=key_pair_spec,
+        encryption_context=encryption_context,
+        grant_tokens=grant_tokens,
+        dry_run=dry_run,
+    )
+    plaintext = generated.pop("PrivateKeyPlaintext")
+    plaintext[:] = bytes(len(plaintext))
+    return generated
+
+
+def generate_random(
+    request: Request,
+    *,
+    number_of_bytes: int | None = None,
+    recipient: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    authorize_account(request.caller, "GenerateRandom")
+    if number_of_bytes is None:
+        raise KMSError("ValidationException", "NumberOfBytes is required.")
+    receiver = recipient_of(recipient)
+    plaintext = bytearray(number_of_bytes)
+    request.store.fill_random(plaintext)
+    return deliver(receiver, "Plaintext", plaintext)
+
+
+def _wrapping(
+    request: Request, key_id: str, context: Mapping[str, str], grant_tokens: Sequence[str]
+) -> Key:
+    """The symmetric key that will wrap what is generated."""
+    request.context = context
+    if grant_tokens:
+        check_grant_tokens(grant_tokens)
+    return check_fit(request, request.use(key_id), ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
+
+
+def _seal(request: Request, key: Key, plaintext: bytearray, context: bytes) -> bytes:
+    request.material_id = key.material_id
+    return seal(
+        request.store.backing_key(key.account, key.region, key.material_id),
+        material_id=bytes.fromhex(key.material_id),
+        kind=KIND_DATA_KEY,
+        plaintext=plaintext,
+        context=context,
+    )
+
+
+def _delivered(
+    request: Request,
+    reply: dict[str, Any],
+    receiver: RSAPublicKey | None,
+    member: str,
+    plaintext: bytearray,
+) -> dict[str, Any]:
+    """`reply` with the key and its material's id, or the key sealed and, as at AWS, no id."""
+    if receiver is None:
+        reply[member] = plaintext
+        reply["KeyMaterialId"] = request.material_id
+    else:
+        reply |= deliver(receiver, member, plaintext)
+    return reply
+
+
+def _data_key_length(key_spec: str | None, number_of_bytes: int | None) -> int:
+    if key_spec is not None and number_of_bytes is None:
+        return _DATA_KEY_BYTES[key_spec]
+    if number_of_bytes is not None and key_spec is None:
+        return number_of_bytes
+    raise KMSError("ValidationException", "Please specify either number of bytes or key spec.")

@@ -1,0 +1,62 @@
+"""What cryptographic operations have in common: which key fits, grant tokens, DryRun."""
+
+from collections.abc import Sequence
+
+from kms.errors import KMSError
+from kms.key import Key
+from kms.request import Request
+from kms.specs import SPECS
+
+# Algorithms of the API that the cryptography library lacks, by the spec that would have them.
+UNSUPPORTED_ALGORITHMS = frozenset({("ECC_NIST_EDWARDS25519", "ED25519_PH_SHA_512")})
+
+
+def use_for(
+    request: Request,
+    key_id: str,
+    usage: str,
+    algorithm: str,
+    *,
+    grant_tokens: Sequence[str] = (),
+    action: str | None = None,
+) -> Key:
+    """The key that `key_id` names: authorized, in a usable state, and for `algorithm`.
+
+    Raises what `Request.use` and `check_fit` raise, and InvalidGrantTokenException.
+    """
+    check_grant_tokens(grant_tokens)
+    return check_fit(request, request.use(key_id, action=action), usage, algorithm)
+
+
+def check_fit(request: Request, key: Key, usage: str, algorithm: str) -> Key:
+    """Raise InvalidKeyUsageException unless `key` is for `usage` and knows `algorithm`."""
+    if key.usage != usage:
+        raise KMSError(
+            "InvalidKeyUsageException",
+            f"{key.arn} key usage is {key.usage} which is not valid for {request.operation}.",
+        )
+    if algorithm not in SPECS[key.spec][usage]:
+        if (key.spec, algorithm) in UNSUPPORTED_ALGORITHMS:
+            raise KMSError("UnsupportedOperationException", f"{algorithm} is not supported")
+        raise KMSError(
+            "InvalidKeyUsageException",
+            f"Algorithm {algorithm} is incompatible with key spec {key.spec}.",
+        )
+    return key
+
+
+def check_grant_tokens(grant_tokens: Sequence[str]) -> None:
+    """No grants exist, so no token is valid."""
+    if grant_tokens:
+        raise KMSError("InvalidGrantTokenException", "The grant token is not valid.")
+
+
+def stop_if_dry(dry_run: bool, *secrets: bytearray) -> None:
+    """Call it when nothing is left but to answer; `secrets` that nobody will get are wiped."""
+    if dry_run:
+        for secret in secrets:
+            secret[:] = bytes(len(secret))
+        raise KMSError(
+            "DryRunOperationException",
+            "The request would have succeeded, but the DryRun option is set.",
+        )
