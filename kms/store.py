@@ -82,6 +82,7 @@ class Store:
         try:
             connection = apsw.Connection(str(folder / FILE_NAME))
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
             connection.pragma("journal_mode", "WAL")
             connection.pragma("synchronous", "FULL")
             connection.pragma("secure_delete", "ON")

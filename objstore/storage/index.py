@@ -122,6 +122,9 @@ def connect(folder: Path, *, read_only: bool = False) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | (0 if read_only else apsw.SQLITE_OPEN_CREATE)
     connection = apsw.Connection(str(folder / INDEX_NAME), flags=flags)
     connection.set_busy_timeout(BUSY_MILLISECONDS_MAX)
+    # Without the stability guarantee, SQLite prepares a statement with ORDER BY and LIMIT again
+    # each time values are bound to it, which costs more than running it.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA synchronous = FULL").fetchall()
     connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
     connection.execute("PRAGMA cell_size_check = ON").fetchall()
