@@ -94,6 +94,7 @@ class Application:
         if request.service == "s3":
             headers.append((b"x-amz-request-id", request.request_id.encode()))
             headers.append((b"x-amz-id-2", request.host_id.encode()))
+        headers += request.cors_headers
         headers.append((b"server", b"objstore"))
         if response.status >= 400 and self._body_is_unread(request):
             # Reading on would let a refused upload cost as much as an accepted one, and a client

@@ -21,12 +21,14 @@ class Request:
     """What a client asked, with its headers by lower-case name (repeated ones joined by `,`).
 
     `request_id` is the 16 upper-case hex digits that every answer, log line and audit record of
-    this request carry; `operation` and `account` are set as soon as they are known, for the log.
+    this request carry; `operation` and `account` are set as soon as they are known, for the log,
+    and `cors_headers` for the answer, which has them even if it is an error.
     """
 
     __slots__ = (
         "account",
         "connection",
+        "cors_headers",
         "header_list",
         "headers",
         "host_id",
@@ -63,6 +65,7 @@ class Request:
         self.service = "s3"
         self.operation = "Unknown"
         self.account = ""
+        self.cors_headers: Headers = []
         self.received_bytes = 0
 
     @property

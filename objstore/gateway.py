@@ -16,6 +16,7 @@ from kms.aws.identity import Caller
 from kms.aws.model import load
 from objstore.authenticate import Authenticator
 from objstore.authorize import action_of, authorize
+from objstore.browsers import cors_headers, preflight
 from objstore.call import Call, Reply, Services, Trace
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Headers, Request, Response
@@ -24,6 +25,7 @@ from objstore.payload import Payload
 from objstore.storage.records import Bucket
 from objstore.trace import TraceFile
 from objstore.wire.bind import body_bytes_max, compile_input, needs_document
+from objstore.wire.quirks import PREFLIGHT
 from objstore.wire.render import compile_output, render_error
 from objstore.wire.route import compile_routes, parse_query, split_target
 
@@ -90,6 +92,10 @@ class Gateway:
         request.operation = self._router.match(
             request.method, bool(bucket_name), bool(key), query, request.headers
         )
+        if request.operation == PREFLIGHT:
+            return preflight(request, self._services.store.bucket(bucket_name), key=key)
+        if bucket_name and "origin" in request.headers:
+            request.cors_headers = cors_headers(request, self._services.store.bucket(bucket_name))
         authenticated = self._authenticator.authenticate(
             SignedRequest(
                 request.method,
