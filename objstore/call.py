@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Reply = dict[str, Any]
 """An operation's output, keyed by the model's member names (`{"ETag": …}`)."""
 
+STATUS = "StatusCode"
+"""The key of a reply's HTTP status, for those that do not have the model's."""
+
 
 class Trace:
     """The steps that one request took, for people who want to watch envelope encryption.

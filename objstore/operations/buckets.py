@@ -28,6 +28,7 @@ from objstore.storage.records import (
     BucketMissingError,
     BucketNotEmptyError,
 )
+from objstore.transfer import locks, tags, versions
 
 BUCKETS_LISTED_MAX = 10_000
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
@@ -83,20 +84,27 @@ async def create_bucket(
     object_ownership: str | None = None,
 ) -> Reply:
     check_bucket_name(bucket)
-    if object_lock_enabled_for_bucket:
-        raise S3Error("NotImplemented", Header="x-amz-bucket-object-lock-enabled")
     configuration = create_bucket_configuration or {}
     for name in configuration:
-        if name != "LocationConstraint":
+        if name not in ("LocationConstraint", "Tags"):
             raise S3Error("NotImplemented", f"CreateBucketConfiguration {name} is not implemented")
+    settings = _settings(call, object_ownership, acl, grants)
+    if object_lock_enabled_for_bucket:
+        settings[versions.SETTING] = {"Status": versions.ENABLED}
+        settings[locks.SETTING] = {"ObjectLockEnabled": locks.ENABLED}
+    if configuration.get("Tags"):
+        settings[tags.SETTING] = {"TagSet": configuration["Tags"]}
+        tags.check_bucket(settings[tags.SETTING])
     new = Bucket(
         name=bucket,
         bucket_id=os.urandom(BUCKET_ID_LENGTH),
         account=call.caller.account,
         region=_region(call.caller.region, configuration.get("LocationConstraint")),
         created_ms=int(call.services.clock.now() * 1000),
-        settings=_settings(call, object_ownership, acl, grants),
+        settings=settings,
     )
+    if tags.SETTING in settings:
+        call.authorize("s3:TagResource", new, "")
     try:
         await call.services.store.create_bucket(new)
     except BucketExistsError as error:

@@ -14,7 +14,7 @@ from objstore.crypt.frames import wipe
 from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.storage.records import Check, Part, StoredObject, Upload, UploadChangedError
-from objstore.transfer import versions
+from objstore.transfer import locks, versions
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     WriteConditions,
@@ -77,7 +77,9 @@ async def complete_multipart_upload(
             bucket=call.bucket,
             key=upload.key,
             created_ms=int(call.services.clock.now() * 1000),
-            description=Description(recipe.content, recipe.metadata, upload.storage_class),
+            description=Description(
+                recipe.content, recipe.metadata, upload.storage_class, upload.attributes
+            ),
             stored=stored,
         )
     finally:
@@ -99,7 +101,13 @@ async def _publish(
 ) -> None:
     store = call.services.store
     numbers = [part.number for part in parts]
-    completion = store.complete_upload(upload_id, numbers, new, check=at_commit(check))
+    completion = store.complete_upload(
+        upload_id,
+        numbers,
+        new,
+        check=at_commit(check),
+        guard=locks.guard(now_ms=new.modified_ms),
+    )
     try:
         await commit(store, None, completion)
     except UploadChangedError:

@@ -3,7 +3,8 @@
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from objstore.call import Call, Reply
 from objstore.checksum import Algorithm, algorithm_named
@@ -20,20 +21,20 @@ from objstore.crypt.sse import (
 from objstore.errors import S3Error
 from objstore.names import instant, key_bytes
 from objstore.storage.records import BlobMissingError, StoredObject
-from objstore.transfer import content, steps, versions
+from objstore.transfer import content, steps, tags, versions
+from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_COPY_SOURCE_CONDITIONS,
     NO_WRITE_CONDITIONS,
     CopySourceConditions,
     WriteConditions,
-    at_commit,
     check_copy_source,
     write_check,
 )
 from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
 from objstore.transfer.integrity import DEFAULT_ALGORITHM, Digests, shown
-from objstore.transfer.publish import FULL_OBJECT, Description, publishable, single_part
-from objstore.transfer.receive import commit, receive
+from objstore.transfer.publish import FULL_OBJECT, Description, publish, publishable, single_part
+from objstore.transfer.receive import receive
 from objstore.transfer.source import CopySource, copy_source, open_key, plaintext
 
 COPY, REPLACE = "COPY", "REPLACE"
@@ -42,7 +43,7 @@ REDIRECT = "x-amz-website-redirect-location"
 
 @dataclass(frozen=True, slots=True)
 class Directives:
-    """What a copy takes from its source. Tags do not exist yet, so either directive holds."""
+    """What a copy takes from its source."""
 
     metadata_directive: str | None = None
     tagging_directive: str | None = None
@@ -68,6 +69,7 @@ async def copy_object(
     directives: Directives = TAKE_ALL,
     headers: ContentHeaders = NO_CONTENT_HEADERS,
     encryption: EncryptionHeaders = NO_ENCRYPTION_HEADERS,
+    attributes: AttributeHeaders = NO_ATTRIBUTE_HEADERS,
     conditions: WriteConditions = NO_WRITE_CONDITIONS,
     source_conditions: CopySourceConditions = NO_COPY_SOURCE_CONDITIONS,
 ) -> Reply:
@@ -80,8 +82,10 @@ async def copy_object(
         )
         check_copy_source(source_conditions, source.stored)
         _check_self_copy(call, key, source, directives, headers, encryption)
+        named_attributes = _attributes(call, key, source, directives, attributes)
+        description = _description(source, directives, headers, named_attributes)
         try:
-            return await _copy(call, key, source, directives, headers, encryption, conditions)
+            return await _copy(call, key, source, directives, description, encryption, conditions)
         except BlobMissingError:
             # The source was replaced while the copy began; look again, once.
             if last:
@@ -94,7 +98,7 @@ async def _copy(
     key: str,
     source: CopySource,
     directives: Directives,
-    headers: ContentHeaders,
+    description: Description,
     encryption: EncryptionHeaders,
     conditions: WriteConditions,
 ) -> Reply:
@@ -125,14 +129,14 @@ async def _copy(
                 bucket=call.bucket,
                 key=key.encode(),
                 created_ms=int(services.clock.now() * 1000),
-                description=_description(source, directives, headers),
+                description=description,
                 stored=single_part(received, plain_md5=plain_md5),
             )
         finally:
             steps.wipe_envelope(call, envelope)
     finally:
         wipe(source_key)
-    await commit(services.store, received, services.store.put_object(new, check=at_commit(check)))
+    await publish(services.store, received, new, check)
     return {
         "CopyObjectResult": _result(new, received.checksum),
         "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
@@ -140,6 +144,22 @@ async def _copy(
         **describe(envelope),
         "SSEKMSEncryptionContext": context_header(envelope),
     }
+
+
+def _attributes(
+    call: Call, key: str, source: CopySource, directives: Directives, headers: AttributeHeaders
+) -> dict[str, Any]:
+    """What the copy has besides bytes and metadata. Locks are never taken over, tags mostly are."""
+    if directives.tagging_directive == REPLACE:
+        return asked(call, key, headers)
+    named = asked(call, key, replace(headers, tagging=None))
+    kept = source.stored.attributes.get(tags.ATTRIBUTE)
+    if kept:
+        of_version = "" if source.version_id is None else "Version"
+        call.authorize(f"s3:GetObject{of_version}Tagging", source.bucket, source.key)
+        call.authorize("s3:PutObjectTagging", call.bucket, key)
+        named[tags.ATTRIBUTE] = kept
+    return named
 
 
 def _result(new: StoredObject, checksum: str) -> Reply:
@@ -206,13 +226,18 @@ def _is_older(call: Call, source: CopySource) -> bool:
 
 
 def _description(
-    source: CopySource, directives: Directives, headers: ContentHeaders
+    source: CopySource,
+    directives: Directives,
+    headers: ContentHeaders,
+    attributes: dict[str, Any],
 ) -> Description:
     """What describes the copy. A redirect is never taken over, a storage class neither."""
     storage_class = headers.storage_class or STANDARD
     if directives.metadata_directive == REPLACE:
-        return Description(content.by_wire_name(headers), headers.metadata, storage_class)
+        return Description(
+            content.by_wire_name(headers), headers.metadata, storage_class, attributes
+        )
     kept = {name: value for name, value in source.manifest.content.items() if name != REDIRECT}
     if headers.website_redirect_location is not None:
         kept[REDIRECT] = headers.website_redirect_location
-    return Description(kept, source.manifest.metadata, storage_class)
+    return Description(kept, source.manifest.metadata, storage_class, attributes)

@@ -16,6 +16,7 @@ from objstore.errors import S3Error
 from objstore.names import key_bytes
 from objstore.storage.records import Check, StoredObject
 from objstore.transfer import locks, versions
+from objstore.transfer.attributes import may_bypass_governance
 from objstore.transfer.conditions import (
     NO_DELETE_CONDITIONS,
     DeleteConditions,
@@ -112,7 +113,7 @@ async def _delete(
         call.authorize("s3:GetObject", call.bucket, key)
     check = delete_check(conditions, key)
     now_ms = int(call.services.clock.now() * 1000)
-    guard = locks.guard(now_ms=now_ms, bypass=bypass and _may_bypass(call, key))
+    guard = locks.guard(now_ms=now_ms, bypass=bypass and may_bypass_governance(call, key))
     store, bucket = call.services.store, call.bucket
     if version_id is None and versions.status(bucket) is not None:
         marker = versions.delete_marker(bucket, encoded, created_ms=now_ms)
@@ -132,15 +133,6 @@ async def _delete(
         return {}
     hidden = doomed is not None and doomed.delete_marker
     return {"VersionId": version_id, **({"DeleteMarker": True} if hidden else {})}
-
-
-def _may_bypass(call: Call, key: str) -> bool:
-    """Whether the caller may lift governance; who may not is refused where it matters only."""
-    try:
-        call.authorize(locks.BYPASS_ACTION, call.bucket, key)
-    except AWSError:
-        return False
-    return True
 
 
 def _both(first: Check, second: Check) -> Check:

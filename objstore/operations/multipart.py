@@ -29,6 +29,7 @@ from objstore.storage.records import (
     Upload,
 )
 from objstore.transfer import content, steps, versions
+from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_COPY_SOURCE_CONDITIONS,
     CopySourceConditions,
@@ -79,10 +80,12 @@ async def create_multipart_upload(
     checksum_type: str | None = None,
     headers: ContentHeaders = NO_CONTENT_HEADERS,
     encryption: EncryptionHeaders = NO_ENCRYPTION_HEADERS,
+    attributes: AttributeHeaders = NO_ATTRIBUTE_HEADERS,
 ) -> Reply:
     encoded_key = key_bytes(key)
     content.check(headers)
     kind = checksum_type_of(checksum_algorithm, checksum_type)
+    asked_for = asked(call, key, attributes)
     choice = choose(encryption, call.bucket)
     steps.request(call, "CreateMultipartUpload", key, choice)
     services = call.services
@@ -112,6 +115,7 @@ async def create_multipart_upload(
         checksum_algorithm=checksum_algorithm or "",
         checksum_type=kind,
         recipe=recipe,
+        attributes=asked_for,
     )
     await commit(services.store, None, services.store.create_upload(upload))
     return {

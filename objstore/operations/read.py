@@ -15,7 +15,7 @@ from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.names import whole_second
 from objstore.storage.records import BlobMissingError, StoredObject
-from objstore.transfer import content, steps, versions
+from objstore.transfer import archive, attributes, content, steps, versions
 from objstore.transfer.conditions import NO_READ_CONDITIONS, ReadConditions, check_read
 from objstore.transfer.integrity import shown
 from objstore.transfer.ranges import Span, parse_range, part_span
@@ -75,9 +75,10 @@ async def _get(
 ) -> Reply:
     stored = find(call, call.bucket, key, selection.version_id)
     check_read(conditions, stored)
+    archive.check_readable(stored, attributes.now_ms(call))
     manifest = decode(stored.manifest)
     span = _span(selection, manifest)
-    reply = _described(call, stored, manifest, selection, overrides, span)
+    reply = _described(call, key, stored, manifest, selection, overrides, span)
     start, stop = span or (0, stored.size)
     steps.found(call, key, manifest, stored)
     data_key = open_key(call, call.bucket, stored, manifest)
@@ -115,7 +116,9 @@ async def head_object(
     stored = find(call, call.bucket, key, selection.version_id, inline=False, method="HEAD")
     check_read(conditions, stored)
     manifest = decode(stored.manifest)
-    reply = _described(call, stored, manifest, selection, overrides, _span(selection, manifest))
+    reply = _described(
+        call, key, stored, manifest, selection, overrides, _span(selection, manifest)
+    )
     if selection.checksum_mode == ENABLED:
         try:
             data_key = open_key(call, call.bucket, stored, manifest)
@@ -141,6 +144,7 @@ def _span(selection: Selection, manifest: Manifest) -> Span | None:
 
 def _described(
     call: Call,
+    key: str,
     stored: StoredObject,
     manifest: Manifest,
     selection: Selection,
@@ -164,6 +168,8 @@ def _described(
         reply["ContentRange"] = f"bytes {start}-{stop - 1}/{stored.size}"
     if selection.part_number is not None and "-" in stored.etag:
         reply["PartsCount"] = len(manifest.parts)
+    if stored.attributes:
+        reply.update(attributes.describe(call, key, stored))
     if overrides is not NO_OVERRIDES:
         _override(call, reply, overrides)
     return reply

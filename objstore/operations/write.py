@@ -17,10 +17,10 @@ from objstore.errors import S3Error
 from objstore.names import key_bytes
 from objstore.payload import Payload
 from objstore.transfer import content, steps, versions
+from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     WriteConditions,
-    at_commit,
     write_check,
 )
 from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
@@ -32,10 +32,11 @@ from objstore.transfer.integrity import (
 from objstore.transfer.publish import (
     FULL_OBJECT,
     Description,
+    publish,
     publishable,
     single_part,
 )
-from objstore.transfer.receive import commit, receive
+from objstore.transfer.receive import receive
 
 PUT_BYTES_MAX = 5 * 1024**3
 
@@ -49,6 +50,7 @@ async def put_object(
     headers: ContentHeaders = NO_CONTENT_HEADERS,
     checksums: ChecksumHeaders = NO_CHECKSUM_HEADERS,
     encryption: EncryptionHeaders = NO_ENCRYPTION_HEADERS,
+    attributes: AttributeHeaders = NO_ATTRIBUTE_HEADERS,
     conditions: WriteConditions = NO_WRITE_CONDITIONS,
 ) -> Reply:
     encoded_key = key_bytes(key)
@@ -59,6 +61,7 @@ async def put_object(
             ProposedSize=str(body.length),
             MaxSizeAllowed=str(PUT_BYTES_MAX),
         )
+    asked_for = asked(call, key, attributes)
     check = write_check(conditions, key)
     services = call.services
     choice = choose(encryption, call.bucket)
@@ -80,13 +83,16 @@ async def put_object(
             key=encoded_key,
             created_ms=int(services.clock.now() * 1000),
             description=Description(
-                content.by_wire_name(headers), headers.metadata, headers.storage_class or STANDARD
+                content.by_wire_name(headers),
+                headers.metadata,
+                headers.storage_class or STANDARD,
+                asked_for,
             ),
             stored=single_part(received, plain_md5=plain_md5),
         )
     finally:
         steps.wipe_envelope(call, envelope)
-    await commit(services.store, received, services.store.put_object(new, check=at_commit(check)))
+    await publish(services.store, received, new, check)
     return {
         "ETag": f'"{new.etag}"',
         "VersionId": versions.shown(call.bucket, new.version_id),

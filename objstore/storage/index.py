@@ -48,8 +48,8 @@ CREATE UNIQUE INDEX objects_by_version ON objects (bucket_id, key, version_id);
 CREATE TABLE uploads (
   upload_id TEXT PRIMARY KEY, bucket_id BLOB NOT NULL, key BLOB NOT NULL,
   initiated_ms INTEGER NOT NULL, owner TEXT NOT NULL, storage_class TEXT NOT NULL,
-  checksum_algorithm TEXT NOT NULL, checksum_type TEXT NOT NULL, recipe BLOB NOT NULL
-  ) WITHOUT ROWID;
+  checksum_algorithm TEXT NOT NULL, checksum_type TEXT NOT NULL, recipe BLOB NOT NULL,
+  attributes TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX uploads_by_key ON uploads (bucket_id, key, upload_id);
 CREATE TABLE parts (
   upload_id TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
@@ -93,7 +93,7 @@ OBJECT_COLUMNS = (
 )
 UPLOAD_COLUMNS = (
     "upload_id, bucket_id, key, initiated_ms, owner, storage_class, checksum_algorithm, "
-    "checksum_type, recipe"
+    "checksum_type, recipe, attributes"
 )
 _BUCKET = "SELECT name, bucket_id, account, region, created_ms, settings FROM buckets "
 _OBJECT = f"SELECT {OBJECT_COLUMNS} FROM objects WHERE bucket_id = ? AND key = ? "
@@ -219,11 +219,17 @@ def read_inline(connection: apsw.Connection, blob_id: bytes) -> bytes | None:
     return rows[0][0] if rows else None
 
 
+def upload_of(row: Any) -> Upload:
+    """The upload of a row of UPLOAD_COLUMNS."""
+    values: Any = (*row[:9], unpack_json(row[9]))
+    return Upload(*values)
+
+
 def read_upload(connection: apsw.Connection, upload_id: str) -> Upload | None:
     """An upload in progress."""
     sql = f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE upload_id = ?"
     rows = select(connection, sql, (upload_id,))
-    return Upload(*rows[0]) if rows else None
+    return upload_of(rows[0]) if rows else None
 
 
 def read_finished(connection: apsw.Connection, upload_id: str) -> FinishedUpload | None:

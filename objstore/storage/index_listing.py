@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import apsw
 
-from objstore.storage.index import UPLOAD_COLUMNS
+from objstore.storage.index import UPLOAD_COLUMNS, upload_of
 from objstore.storage.records import Page, StoredObject, Upload, UploadPage, VersionPage
 
 PAGE_MAX = 10_000
@@ -206,7 +206,7 @@ def _fill_uploads(
     for row in rows:
         group = asked.common_prefix(row[2])
         if group is None:
-            if not page.add(Upload(*row), row[2], row[0]):
+            if not page.add(upload_of(row), row[2], row[0]):
                 return None
         elif group > after_key and not page.add(None, group):
             return None

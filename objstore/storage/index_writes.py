@@ -162,7 +162,7 @@ def create_upload(connection: apsw.Connection, upload: Upload) -> None:
     """Insert an upload. Raises BucketMissingError."""
     require_bucket(connection, upload.bucket_id)
     connection.execute(
-        "INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             upload.upload_id,
             upload.bucket_id,
@@ -173,6 +173,7 @@ def create_upload(connection: apsw.Connection, upload: Upload) -> None:
             upload.checksum_algorithm,
             upload.checksum_type,
             upload.recipe,
+            pack_json(upload.attributes),
         ),
     )
 
@@ -210,7 +211,11 @@ class Completion:
 
 
 def complete_upload(
-    connection: apsw.Connection, completion: Completion, check: Check | None, freed: Freed
+    connection: apsw.Connection,
+    completion: Completion,
+    check: Check | None,
+    freed: Freed,
+    guard: Check | None = None,
 ) -> None:
     """The object appears, upload and parts vanish, unused parts are freed.
 
@@ -223,7 +228,7 @@ def complete_upload(
     chosen = tuple([parts.pop(number, None) for number in completion.numbers])
     if chosen != new.blobs:
         raise UploadChangedError(completion.upload_id)
-    put_object(connection, new, check, freed)
+    put_object(connection, new, check, freed, guard)
     _free(connection, tuple(parts.values()), freed)
     _forget_upload(connection, completion.upload_id)
     _remember_finished(connection, completion)

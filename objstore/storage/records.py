@@ -105,7 +105,10 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A multipart upload in progress. `recipe` is opaque here: what Complete needs to know."""
+    """A multipart upload in progress. `recipe` is opaque here: what Complete needs to know.
+
+    `attributes` are those of the object to be.
+    """
 
     upload_id: str
     bucket_id: bytes
@@ -116,6 +119,7 @@ class Upload:
     checksum_algorithm: str
     checksum_type: str
     recipe: bytes
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -338,6 +338,7 @@ class Store:
         new: StoredObject,
         *,
         check: Check | None = None,
+        guard: Check | None = None,
     ) -> None:
         """Turn the parts of these numbers, whose blobs are `new.blobs`, into an object.
 
@@ -348,7 +349,7 @@ class Store:
         now_ms = int(self._clock.now() * 1000)
         completion = index_writes.Completion(upload_id, numbers, new, now_ms)
         await self._committer.commit(
-            lambda c: index_writes.complete_upload(c, completion, check, freed)
+            lambda c: index_writes.complete_upload(c, completion, check, freed, guard)
         )
         self._settle((), freed)
 

@@ -59,7 +59,7 @@ NO_CONTENT_HEADERS = ContentHeaders()
 def check(headers: ContentHeaders) -> None:
     """Return if an object may be described so.
 
-    Raises AccessControlListNotSupported, InvalidStorageClass, NotImplemented or MetadataTooLarge.
+    Raises AccessControlListNotSupported, InvalidStorageClass or MetadataTooLarge.
     """
     check_acl(headers.acl)
     check_storage_class(headers.storage_class)
@@ -73,15 +73,9 @@ def check_acl(acl: str | None) -> None:
 
 
 def check_storage_class(storage_class: str | None) -> None:
-    """Return for the classes whose objects can be read at once."""
-    if storage_class is None or storage_class in INSTANT_CLASSES:
+    """Return for the classes that objects of general purpose buckets can have."""
+    if storage_class is None or storage_class in INSTANT_CLASSES | ARCHIVE_CLASSES:
         return
-    if storage_class in ARCHIVE_CLASSES:
-        raise S3Error(
-            "NotImplemented",
-            f"Objects of storage class {storage_class} are not implemented",
-            Header="x-amz-storage-class",
-        )
     raise S3Error("InvalidStorageClass", StorageClassRequested=storage_class)
 
 

@@ -42,31 +42,25 @@ class LockHeaders:
     object_lock_legal_hold_status: str | None = None
 
 
-NO_LOCK_HEADERS = LockHeaders()
-
-
 def milliseconds(moment: datetime) -> int:
     """A time of a request as it is stored."""
     return round(moment.timestamp() * 1000)
 
 
-def new_lock(headers: LockHeaders, bucket: Bucket, *, now_ms: int) -> dict[str, Any]:
-    """The lock attributes of a new version: the request's, else the bucket's default.
+def asked(headers: LockHeaders, bucket: Bucket, *, now_ms: int) -> dict[str, Any]:
+    """The lock attributes that a request asks for.
 
     Raises InvalidRequest in a bucket without object lock, InvalidArgument for half a retention
     or one that is over.
     """
-    configuration = bucket.settings.get(SETTING)
-    if headers is NO_LOCK_HEADERS and configuration is None:
-        return {}
-    if configuration is None:
-        raise S3Error("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
     lock: dict[str, Any] = {}
-    retention = _asked_retention(headers, now_ms) or _default_retention(configuration, now_ms)
+    retention = _asked_retention(headers, now_ms)
     if retention is not None:
         lock[RETENTION] = retention
     if headers.object_lock_legal_hold_status is not None:
         lock[LEGAL_HOLD] = headers.object_lock_legal_hold_status
+    if lock and SETTING not in bucket.settings:
+        raise S3Error("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
     return lock
 
 
@@ -96,13 +90,17 @@ def retention_of(mode: str, until: datetime, *, now_ms: int, argument: str) -> d
     return {"Mode": mode, "UntilMs": until_ms}
 
 
-def _default_retention(configuration: Mapping[str, Any], now_ms: int) -> dict[str, Any] | None:
-    default = (configuration.get("Rule") or {}).get("DefaultRetention")
-    if default is None:
-        return None
-    if "Days" in default:
-        return {"Mode": default["Mode"], "UntilMs": now_ms + default["Days"] * _DAY_MS}
-    return {"Mode": default["Mode"], "UntilMs": _years_later(now_ms, default["Years"])}
+def default(bucket: Bucket, *, now_ms: int) -> dict[str, Any]:
+    """The lock attributes of a new version that names no retention of its own."""
+    rule = bucket.settings.get(SETTING, {}).get("Rule")
+    if rule is None:
+        return {}
+    period = rule["DefaultRetention"]
+    if "Days" in period:
+        until_ms = now_ms + period["Days"] * _DAY_MS
+    else:
+        until_ms = _years_later(now_ms, period["Years"])
+    return {RETENTION: {"Mode": period["Mode"], "UntilMs": until_ms}}
 
 
 def _years_later(now_ms: int, years: int) -> int:
@@ -157,16 +155,13 @@ def check_change(
         raise S3Error("AccessDenied", _PROTECTED)
 
 
-def describe(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that GetObject and HeadObject carry for a version's lock."""
-    members: dict[str, Any] = {}
-    retention = attributes.get(RETENTION)
-    if retention is not None:
-        members["ObjectLockMode"] = retention["Mode"]
-        members["ObjectLockRetainUntilDate"] = instant(retention["UntilMs"])
-    if LEGAL_HOLD in attributes:
-        members["ObjectLockLegalHoldStatus"] = attributes[LEGAL_HOLD]
-    return members
+def describe_retention(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that GetObject and HeadObject carry for a version's retention."""
+    retention = attributes[RETENTION]
+    return {
+        "ObjectLockMode": retention["Mode"],
+        "ObjectLockRetainUntilDate": instant(retention["UntilMs"]),
+    }
 
 
 def check_configuration(configuration: Mapping[str, Any]) -> None:

@@ -7,11 +7,16 @@ exist whose manifest does not bind its place, its parts and its key.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from objstore.crypt.data_keys import Wrapped
 from objstore.crypt.manifest import Manifest, PartEntry, authenticate, encode, seal_checksums
-from objstore.storage.records import BlobRef, Bucket, StoredObject
-from objstore.transfer.receive import Received
+from objstore.storage.records import BlobRef, Bucket, Check, StoredObject
+from objstore.storage.store import Store
+from objstore.transfer import locks
+from objstore.transfer.attributes import of_new
+from objstore.transfer.conditions import at_commit
+from objstore.transfer.receive import Received, commit
 from objstore.transfer.versions import new_version_id
 
 FULL_OBJECT = "FULL_OBJECT"
@@ -21,11 +26,12 @@ ETAG_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a client said about an object: content headers, user metadata, storage class."""
+    """What a client said about an object: content headers, user metadata, storage class, tags …"""
 
     content: Mapping[str, str]
     metadata: Mapping[str, str]
     storage_class: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,16 @@ class Stored:
     checksum_algorithm: str
     checksum_type: str
     checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+async def publish(store: Store, received: Received, new: StoredObject, check: Check | None) -> None:
+    """Commit the row of what was received, as its key's newest version, if `check` allows it.
+
+    Raises what `check` raises, and AccessDenied if a locked null version would be destroyed.
+    """
+    guard = locks.guard(now_ms=new.modified_ms)
+    transaction = store.put_object(new, check=at_commit(check), guard=guard)
+    await commit(store, received, transaction)
 
 
 def random_etag() -> str:
@@ -114,5 +130,6 @@ def publishable(
         manifest=encoded,
         mac=authenticate(data_key, encoded),
         blobs=stored.blobs,
+        attributes=of_new(bucket, description.attributes, created_ms=created_ms),
         inline=stored.inline,
     )

@@ -10,7 +10,7 @@ from objstore.crypt.manifest import Manifest, decode, open_checksums, verify
 from objstore.errors import S3Error
 from objstore.names import http_date, key_bytes
 from objstore.storage.records import Bucket, StoredObject
-from objstore.transfer import versions
+from objstore.transfer import archive, versions
 from objstore.transfer.receive import Plaintext
 from objstore.transfer.send import send
 
@@ -131,7 +131,15 @@ def copy_source(call: Call, text: str, *, expected_owner: str | None) -> CopySou
             "The specified copy source is larger than the maximum allowable size for a copy "
             f"source: {COPY_SOURCE_BYTES_MAX}",
         )
+    _check_active(stored, int(call.services.clock.now() * 1000))
     return CopySource(bucket, key, version_id, stored, decode(stored.manifest))
+
+
+def _check_active(stored: StoredObject, now_ms: int) -> None:
+    try:
+        archive.check_readable(stored, now_ms)
+    except S3Error:
+        raise S3Error("ObjectNotInActiveTierError") from None
 
 
 async def plaintext(

@@ -29,7 +29,7 @@ class _Signature:
     """Where each member goes: snake_case name → group index, or -1 for the handler itself."""
 
     places: dict[str, int]
-    groups: list[tuple[str, type]]
+    groups: list[tuple[str, type, Any]]  # name, class, the instance without any value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,7 +113,11 @@ def _inspect(
             assert isinstance(parameter.annotation, type)
             for field in dataclasses.fields(parameter.annotation):
                 signature.places[field.name] = len(signature.groups)
-            signature.groups.append((parameter.name, parameter.annotation))
+            group = parameter.annotation
+            empty = parameter.default
+            if empty is inspect.Parameter.empty:
+                empty = group()
+            signature.groups.append((parameter.name, group, empty))
         else:
             signature.places[parameter.name] = -1
     unknown = signature.places.keys() - snake.keys()
@@ -271,9 +275,8 @@ class _Plan:
 
 
 def _binder(plan: _Plan) -> Bind:
-    """The closure that binds. Group instances without any value are shared: groups are frozen."""
+    """The closure that binds. A group without any value is the handler's own default."""
     places, groups = plan.signature.places, plan.signature.groups
-    empty = [make() for _, make in groups]
     takes_key = "key" in places
 
     def bind(
@@ -301,8 +304,8 @@ def _binder(plan: _Plan) -> Bind:
         for name, value in values.items():
             place = places[name]
             (arguments if place < 0 else grouped[place])[name] = value
-        for index, (name, make) in enumerate(groups):
-            arguments[name] = make(**grouped[index]) if grouped[index] else empty[index]
+        for (name, make, empty), named in zip(groups, grouped, strict=True):
+            arguments[name] = make(**named) if named else empty
         return arguments
 
     return bind

@@ -129,7 +129,10 @@ EMBEDDING = frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy"
 
 
 def status_of(operation: str, modelled: int, reply: Mapping[str, Any]) -> int:
-    """The HTTP status of a successful reply; a part of an object is 206."""
+    """The HTTP status of a successful reply: its own, 206 for a part of an object, the model's."""
+    own: int | None = reply.get("StatusCode")
+    if own is not None:
+        return own
     if reply.get("ContentRange") is not None:
         return 206
     return STATUSES.get(operation, modelled)

@@ -61,7 +61,7 @@ BAD = checksum(Algorithm.CRC32, b"other")
         ({"content_md5": "AAAAAAAAAAAAAAAAAAAAAA=="}, "BadDigest"),
         ({"content_md5": "short"}, "InvalidDigest"),
         ({"headers": ContentHeaders(metadata={"a": "b" * 2048})}, "MetadataTooLarge"),
-        ({"headers": ContentHeaders(storage_class="GLACIER")}, "NotImplemented"),
+        ({"headers": ContentHeaders(storage_class="OUTPOSTS")}, "InvalidStorageClass"),
         ({"headers": ContentHeaders(storage_class="COLD")}, "InvalidStorageClass"),
         ({"headers": ContentHeaders(acl="public-read")}, "AccessControlListNotSupported"),
         ({"encryption": EncryptionHeaders(sse_customer_algorithm="AES256")}, "NotImplemented"),

@@ -7,13 +7,13 @@ from kms.aws.clock import utc
 from objstore.errors import S3Error
 from objstore.storage.records import Bucket, StoredObject
 from objstore.transfer.locks import (
-    NO_LOCK_HEADERS,
     LockHeaders,
+    asked,
     check_change,
     check_configuration,
-    describe,
+    default,
+    describe_retention,
     guard,
-    new_lock,
 )
 
 NOW = 1_709_164_800_000  # 2024-02-29
@@ -21,10 +21,10 @@ DAY = 24 * 3600 * 1000
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def bucket(default: dict[str, Any] | None = None, *, locked: bool = True) -> Bucket:
+def bucket(period: dict[str, Any] | None = None, *, locked: bool = True) -> Bucket:
     configuration: dict[str, Any] = {"ObjectLockEnabled": "Enabled"}
-    if default is not None:
-        configuration["Rule"] = {"DefaultRetention": default}
+    if period is not None:
+        configuration["Rule"] = {"DefaultRetention": period}
     settings = {"object_lock": configuration} if locked else {}
     return Bucket("b", bytes(16), "123456789012", "us-east-1", 0, settings)
 
@@ -40,41 +40,28 @@ def retention(mode: str, until_ms: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("default", "headers", "lock"),
+    ("period", "lock"),
     [
-        (None, NO_LOCK_HEADERS, {}),
-        (None, LockHeaders(object_lock_legal_hold_status="OFF"), {"legal_hold": "OFF"}),
-        (
-            None,
-            LockHeaders("COMPLIANCE", LATER),
-            retention("COMPLIANCE", int(LATER.timestamp() * 1000)),
-        ),
-        (
-            {"Mode": "GOVERNANCE", "Days": 3},
-            NO_LOCK_HEADERS,
-            retention("GOVERNANCE", NOW + 3 * DAY),
-        ),
-        (
-            {"Mode": "GOVERNANCE", "Years": 1},
-            NO_LOCK_HEADERS,
-            retention("GOVERNANCE", NOW + 365 * DAY),  # the 28th of February
-        ),
-        (
-            {"Mode": "GOVERNANCE", "Years": 4},
-            LockHeaders(object_lock_legal_hold_status="ON"),
-            {**retention("GOVERNANCE", NOW + (4 * 365 + 1) * DAY), "legal_hold": "ON"},
-        ),
-        (
-            {"Mode": "GOVERNANCE", "Days": 3},
-            LockHeaders("COMPLIANCE", LATER),
-            retention("COMPLIANCE", int(LATER.timestamp() * 1000)),
-        ),
+        (None, {}),
+        ({"Mode": "GOVERNANCE", "Days": 3}, retention("GOVERNANCE", NOW + 3 * DAY)),
+        # The 29th of February of a year without one is the 28th.
+        ({"Mode": "COMPLIANCE", "Years": 1}, retention("COMPLIANCE", NOW + 365 * DAY)),
+        ({"Mode": "GOVERNANCE", "Years": 4}, retention("GOVERNANCE", NOW + (4 * 365 + 1) * DAY)),
     ],
 )
-def test_new_versions_get_what_was_asked_or_the_default(
-    default: dict[str, Any] | None, headers: LockHeaders, lock: dict[str, Any]
-) -> None:
-    assert new_lock(headers, bucket(default), now_ms=NOW) == lock
+def test_the_default_counts_from_now(period: dict[str, Any] | None, lock: dict[str, Any]) -> None:
+    assert default(bucket(period), now_ms=NOW) == lock
+    assert default(bucket(locked=False), now_ms=NOW) == {}
+
+
+def test_requests_ask_for_locks() -> None:
+    assert asked(LockHeaders(), bucket(locked=False), now_ms=NOW) == {}
+    headers = LockHeaders("COMPLIANCE", LATER, "OFF")
+    until_ms = int(LATER.timestamp() * 1000)
+    assert asked(headers, bucket(), now_ms=NOW) == {
+        **retention("COMPLIANCE", until_ms),
+        "legal_hold": "OFF",
+    }
 
 
 @pytest.mark.parametrize(
@@ -102,12 +89,8 @@ def test_new_versions_get_what_was_asked_or_the_default(
 )
 def test_refused_headers(headers: LockHeaders, locked: bool, code: str, message: str) -> None:
     with pytest.raises(S3Error) as caught:
-        new_lock(headers, bucket(locked=locked), now_ms=NOW)
+        asked(headers, bucket(locked=locked), now_ms=NOW)
     assert (caught.value.code, caught.value.message) == (code, message)
-
-
-def test_a_bucket_without_lock_locks_nothing() -> None:
-    assert new_lock(NO_LOCK_HEADERS, bucket(locked=False), now_ms=NOW) == {}
 
 
 @pytest.mark.parametrize(
@@ -168,12 +151,10 @@ def test_how_a_retention_may_change(
                 check_change(old, wanted, now_ms=NOW, bypass=bypass)
 
 
-def test_replies_show_the_lock() -> None:
-    assert describe({}) == {}
-    assert describe({**retention("GOVERNANCE", NOW), "legal_hold": "OFF"}) == {
+def test_replies_show_the_retention() -> None:
+    assert describe_retention(retention("GOVERNANCE", NOW)) == {
         "ObjectLockMode": "GOVERNANCE",
         "ObjectLockRetainUntilDate": utc(NOW / 1000),
-        "ObjectLockLegalHoldStatus": "OFF",
     }
 
 

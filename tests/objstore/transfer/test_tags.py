@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+
+from objstore.errors import S3Error
+from objstore.transfer import tags
+
+
+def document(*pairs: tuple[str, str]) -> dict[str, Any]:
+    return {"TagSet": [{"Key": key, "Value": value} for key, value in pairs]}
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        ("", {}),
+        ("a=1&b=", {"a": "1", "b": ""}),
+        ("a=x+y%2Fz", {"a": "x y/z"}),
+        ("%C3%BC=%E6%9D%B1", {"ü": "東"}),
+    ],
+)
+def test_headers(header: str, named: dict[str, str]) -> None:
+    assert tags.from_header(header) == named
+
+
+@pytest.mark.parametrize("header", ["a", "a=1&a=2", "%FF=1", "a=1&&", "&".join(["a=1"] * 60)])
+def test_refused_headers(header: str) -> None:
+    with pytest.raises(S3Error) as caught:
+        tags.from_header(header)
+    assert caught.value.code == "InvalidArgument"
+    assert caught.value.fields == {"ArgumentName": "x-amz-tagging", "ArgumentValue": header}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "code", "fields"),
+    [
+        ([("k" * 128, "v" * 256)], None, {}),
+        ([("+-=._:/@ ü", "")], None, {}),
+        ([(f"{n}", "") for n in range(10)], None, {}),
+        ([(f"{n}", "") for n in range(11)], "BadRequest", {}),
+        ([("k" * 129, "")], "InvalidTag", {"TagKey": "k" * 129}),
+        ([("", "v")], "InvalidTag", {"TagKey": ""}),
+        ([("k", "v" * 257)], "InvalidTag", {"TagKey": "k", "TagValue": "v" * 257}),
+        ([("k&", "v")], "InvalidTag", {"TagKey": "k&"}),
+        ([("k", "v\t")], "InvalidTag", {"TagKey": "k", "TagValue": "v\t"}),
+        ([("AWS:x", "v")], "InvalidTag", {}),
+        ([("k", "1"), ("k", "2")], "InvalidTag", {"TagKey": "k"}),
+    ],
+)
+def test_documents_of_objects(
+    pairs: list[tuple[str, str]], code: str | None, fields: dict[str, str]
+) -> None:
+    if code is None:
+        assert tags.from_document(document(*pairs)) == dict(pairs)
+        assert tags.document(dict(pairs)) == document(*pairs)["TagSet"]
+        return
+    with pytest.raises(S3Error) as caught:
+        tags.from_document(document(*pairs))
+    assert (caught.value.code, caught.value.fields) == (code, fields)
+
+
+def test_buckets_may_have_fifty() -> None:
+    tags.check_bucket(document(*((f"{n}", "") for n in range(50))))
+    with pytest.raises(S3Error, match="cannot be greater than 50"):
+        tags.check_bucket(document(*((f"{n}", "") for n in range(51))))
