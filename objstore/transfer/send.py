@@ -46,6 +46,7 @@ class Sending:
         self._stop = stop
         self._part: _OpenPart | None = None
         self._first: Buffer | None = None
+        self._sealed = bytearray()  # Batches are read into it one after the other.
 
     def __aiter__(self) -> "Sending":
         return self
@@ -80,7 +81,7 @@ class Sending:
         part = self._part
         if part is None or self._at >= part.stop:
             part = self._open_next()
-        batch = part.batch(self._at, self._stop)
+        batch = part.batch(self._at, self._stop, self._sealed)
         if batch.read_warm():
             plaintext = batch.open()
         else:
@@ -136,12 +137,15 @@ class _OpenPart:
         self._start = start
         self.stop = stop
 
-    def batch(self, at: int, stop: int) -> "_Batch":
-        """The batch that starts at `at`: up to the next multiple of a batch, or `stop`."""
+    def batch(self, at: int, stop: int, sealed: bytearray) -> "_Batch":
+        """The batch that starts at `at`: up to the next multiple of a batch, or `stop`.
+
+        It is read into `sealed`, which grows to hold it.
+        """
         first = at - self._start
         last = min(stop, self.stop) - self._start
         last = min(last, (first // BATCH_BYTES + 1) * BATCH_BYTES)
-        return _Batch(self._reader, self._opener, start=first, stop=last)
+        return _Batch(self._reader, self._opener, start=first, stop=last, sealed=sealed)
 
     def close(self) -> None:
         self._reader.close()
@@ -150,11 +154,15 @@ class _OpenPart:
 class _Batch:
     """One read of consecutive sealed chunks and its opening."""
 
-    def __init__(self, reader: BlobReader, opener: Opener, *, start: int, stop: int) -> None:
+    def __init__(
+        self, reader: BlobReader, opener: Opener, *, start: int, stop: int, sealed: bytearray
+    ) -> None:
         self._reader = reader
         self._opener = opener
         self._offset, length, self._first_chunk = opener.span(start, stop)
-        self._sealed = bytearray(length)
+        if len(sealed) < length:
+            sealed.extend(bytes(length - len(sealed)))
+        self._sealed = memoryview(sealed)[:length]
         self._skip = start - self._first_chunk * opener.chunk_length
         self._length = stop - start
 

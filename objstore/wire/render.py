@@ -12,6 +12,7 @@ import base64
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from kms.aws.errors import AWSError
@@ -25,6 +26,7 @@ Response = tuple[int, Headers, bytes | AsyncIterator[bytes]]
 Render = Callable[[Mapping[str, Any]], Response]
 Writer = Callable[[Any, list[str]], None]
 
+DATES_CACHED_MAX = 4096
 XML_TYPE = (b"content-type", b"application/xml")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -32,6 +34,7 @@ _UNSAFE = re.compile("[\r\n\x00]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
+@lru_cache(maxsize=DATES_CACHED_MAX)
 def http_date(moment: datetime) -> str:
     """A time as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`."""
     if moment.tzinfo is not UTC:
