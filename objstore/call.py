@@ -68,6 +68,10 @@ class Call:
     target: Bucket | None = None
     trace: Trace = field(default_factory=lambda: Trace(enabled=False))
 
+    def canonical_id(self, account: str) -> str:
+        """The 64 hex digits that S3 shows as the ID of an account."""
+        return self.services.account(account).canonical_id
+
     @property
     def bucket(self) -> Bucket:
         """The bucket of the path. Only operations that have one may ask."""

@@ -14,6 +14,7 @@ import string
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -67,7 +68,6 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     log.configure(settings.log_level, SystemClock())
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     prepare(settings, announce)
-    os.environ[SETTINGS_VARIABLE] = settings.to_json()
     if settings.workers > 1:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder(settings.data))
     config = uvicorn.Config(
@@ -93,6 +93,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     )
     socket = config.bind_socket()
     port = socket.getsockname()[1]
+    os.environ[SETTINGS_VARIABLE] = replace(settings, port=port).to_json()
     announce(f"objstore serves {settings.scheme}://{settings.host}:{port}")
     if settings.workers == 1:
         uvicorn.Server(config).run(sockets=[socket])

@@ -162,17 +162,16 @@ class Gateway:
         bucket = self._services.store.bucket(name)
         if bucket is None:
             raise S3Error("NoSuchBucket", BucketName=name)
-        if caller.region != bucket.region and caller.access_key_id:
-            if request.operation not in ("GetBucketLocation", "HeadBucket"):
-                raise S3Error(
-                    "AuthorizationHeaderMalformed",
-                    f"The authorization header is malformed; the region '{caller.region}' is "
-                    f"wrong; expecting '{bucket.region}'",
-                    headers={REGION_HEADER: bucket.region},
-                    Region=bucket.region,
-                )
-            if request.operation == "HeadBucket":
-                raise S3Error("BadRequest", headers={REGION_HEADER: bucket.region})
+        elsewhere = caller.region != bucket.region and caller.access_key_id
+        # Where a bucket is may be asked from everywhere; all else goes to its region.
+        if elsewhere and request.operation != "GetBucketLocation":
+            raise S3Error(
+                "AuthorizationHeaderMalformed",
+                f"The authorization header is malformed; the region '{caller.region}' is wrong; "
+                f"expecting '{bucket.region}'",
+                headers={REGION_HEADER: bucket.region},
+                Region=bucket.region,
+            )
         expected = request.headers.get(EXPECTED_OWNER_HEADER)
         if expected is not None and expected != bucket.account:
             if not re.fullmatch(r"\d{12}", expected):

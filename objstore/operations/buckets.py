@@ -11,7 +11,7 @@ from typing import Any
 from kms.aws.arn import s3_bucket
 from objstore.call import Call, Reply
 from objstore.errors import S3Error
-from objstore.names import US_EAST_1, check_bucket_name, instant, make_token, owner_id, read_token
+from objstore.names import US_EAST_1, check_bucket_name, instant, make_token, read_token
 from objstore.rules import access
 from objstore.rules.acl import (
     NO_GRANT_HEADERS,
@@ -67,7 +67,7 @@ async def list_buckets(
             }
             for bucket in page
         ],
-        "Owner": {"ID": owner_id(account)},
+        "Owner": {"ID": call.canonical_id(account)},
         "Prefix": prefix,
         "ContinuationToken": make_token(page[-1].name.encode()) if len(found) > limit else None,
     }

@@ -13,7 +13,6 @@ from objstore.names import (
     encode_key,
     instant,
     make_token,
-    owner_id,
     page_size,
     read_token,
 )
@@ -174,7 +173,7 @@ def _page(call: Call, prefix: str | None, delimiter: str | None, after: bytes, l
 
 
 def _owner(call: Call) -> dict[str, str]:
-    return {"ID": owner_id(call.bucket.account)}
+    return {"ID": call.canonical_id(call.bucket.account)}
 
 
 def _reply(

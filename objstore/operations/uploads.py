@@ -6,10 +6,11 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads
 from datetime import datetime
 from typing import Any
 
+from kms.aws.arn import ARN, account_root
 from objstore.call import Call, Reply
 from objstore.crypt.frames import wipe
 from objstore.errors import S3Error
-from objstore.names import check_encoding_type, encode_key, instant, owner_id, page_size
+from objstore.names import check_encoding_type, encode_key, instant, page_size
 from objstore.storage.records import Part, Upload, UploadMissingError, UploadPage
 from objstore.transfer.integrity import shown
 from objstore.transfer.upload import find_upload, open_part, open_upload_key, read_recipe
@@ -70,12 +71,20 @@ async def list_parts(
             }
             for part in page
         ],
-        "Initiator": {"ID": upload.owner},
-        "Owner": {"ID": owner_id(call.bucket.account)},
+        "Initiator": _initiator(call, upload),
+        "Owner": {"ID": call.canonical_id(call.bucket.account)},
         "StorageClass": upload.storage_class,
         "ChecksumAlgorithm": upload.checksum_algorithm or None,
         "ChecksumType": upload.checksum_type or None,
     }
+
+
+def _initiator(call: Call, upload: Upload) -> dict[str, str]:
+    """Who began an upload: an account by its canonical id, anybody else by ARN."""
+    account = ARN.parse(upload.owner).account
+    if upload.owner == account_root(account):
+        return {"ID": call.canonical_id(account)}
+    return {"ID": upload.owner}
 
 
 def _part_sums(call: Call, upload: Upload, parts: list[Part]) -> dict[int, dict[str, Any]]:
@@ -138,8 +147,8 @@ def _entry(call: Call, upload: Upload, encoding_type: str | None) -> dict[str, A
         "Key": encode_key(upload.key, encoding_type),
         "Initiated": instant(upload.initiated_ms),
         "StorageClass": upload.storage_class,
-        "Owner": {"ID": owner_id(call.bucket.account)},
-        "Initiator": {"ID": upload.owner},
+        "Owner": {"ID": call.canonical_id(call.bucket.account)},
+        "Initiator": _initiator(call, upload),
         "ChecksumAlgorithm": upload.checksum_algorithm or None,
         "ChecksumType": upload.checksum_type or None,
     }

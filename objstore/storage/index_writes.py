@@ -40,6 +40,7 @@ from objstore.storage.records import (
 )
 
 PART_NUMBER_MAX = 10_000
+UPLOADS_ABORTED_MAX = 100  # of a bucket that is deleted, in one transaction
 FINISHED_KEEP_MS = 24 * 3600 * 1000
 FINISHED_PRUNED_MAX = 100
 
@@ -82,14 +83,24 @@ def update_bucket(
     connection.execute("UPDATE buckets SET settings = ? WHERE name = ?", (settings, name))
 
 
-def delete_bucket(connection: apsw.Connection, bucket: Bucket) -> None:
-    """Remove an empty bucket. Raises BucketMissingError, BucketNotEmptyError."""
+def delete_bucket(connection: apsw.Connection, bucket: Bucket, freed: Freed) -> bool:
+    """Remove a bucket without objects; its uploads go first, some in each transaction.
+
+    False if uploads are left and the caller is to go on. Raises BucketMissingError,
+    BucketNotEmptyError.
+    """
+    identity = (bucket.bucket_id,)
     require_bucket(connection, bucket.bucket_id)
-    for table in ("objects", "uploads"):
-        sql = f"SELECT 1 FROM {table} WHERE bucket_id = ? LIMIT 1"
-        if select(connection, sql, (bucket.bucket_id,)):
-            raise BucketNotEmptyError(bucket.name)
-    connection.execute("DELETE FROM buckets WHERE bucket_id = ?", (bucket.bucket_id,))
+    if select(connection, "SELECT 1 FROM objects WHERE bucket_id = ? LIMIT 1", identity):
+        raise BucketNotEmptyError(bucket.name)
+    sql = "SELECT upload_id FROM uploads WHERE bucket_id = ? LIMIT ?"
+    uploads = select(connection, sql, (bucket.bucket_id, UPLOADS_ABORTED_MAX))
+    for (upload_id,) in uploads:
+        abort_upload(connection, upload_id, freed)
+    if len(uploads) == UPLOADS_ABORTED_MAX:
+        return False
+    connection.execute("DELETE FROM buckets WHERE bucket_id = ?", identity)
+    return True
 
 
 def put_object(

@@ -273,8 +273,15 @@ class Store:
         self._buckets_mark.change()
 
     async def delete_bucket(self, bucket: Bucket) -> None:
-        """Remove a bucket. Raises BucketMissingError, BucketNotEmptyError."""
-        await self._committer.commit(lambda c: index_writes.delete_bucket(c, bucket))
+        """Remove a bucket and its uploads. Raises BucketMissingError, BucketNotEmptyError."""
+        freed = Freed()
+        try:
+            while not await self._committer.commit(
+                lambda c: index_writes.delete_bucket(c, bucket, freed)
+            ):
+                pass
+        finally:
+            self._settle((), freed)
         self._buckets_mark.change()
 
     async def put_object(

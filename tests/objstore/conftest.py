@@ -1,6 +1,6 @@
 """An S3 in process, without the wire: a real store, a real KMS, handlers called as functions."""
 
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,37 @@ class S3:
     async def get(self, key: str, **members: Any) -> tuple[Reply, bytes]:
         reply = await self.call("GetObject", key=key, **members)
         return reply, await bytes_of(reply["Body"])
+
+    async def begin(self, key: str, **members: Any) -> str:
+        """Begin a multipart upload; returns its id."""
+        reply = await self.call("CreateMultipartUpload", key=key, **members)
+        return str(reply["UploadId"])
+
+    async def part(self, key: str, upload_id: str, number: int, data: bytes, **more: Any) -> Reply:
+        members = {"upload_id": upload_id, "part_number": number, "body": payload_of(data)}
+        return await self.call("UploadPart", key=key, **members, **more)
+
+    async def complete(
+        self, key: str, upload_id: str, parts: Mapping[int, str], **members: Any
+    ) -> Reply:
+        """Complete an upload with the ETags of `parts`, in the order given."""
+        named = [{"PartNumber": number, "ETag": etag} for number, etag in parts.items()]
+        document = {"Parts": named}
+        return await self.call(
+            "CompleteMultipartUpload",
+            key=key,
+            upload_id=upload_id,
+            multipart_upload=document,
+            **members,
+        )
+
+    def blob_files(self) -> list[Path]:
+        """The files of all sealed blobs."""
+        return [path for path in (self.folder / "blobs").rglob("*") if path.is_file()]
+
+    def speak_for(self, account: str, region: str = "us-east-1") -> None:
+        """Make later calls as the root of another account or in another region."""
+        self.caller = caller_of(account, region)
 
 
 async def bytes_of(body: Any) -> bytes:

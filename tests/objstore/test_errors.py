@@ -1,5 +1,9 @@
+import ast
+from pathlib import Path
+
 import pytest
 
+from objstore import errors
 from objstore.errors import CATALOGUE, S3Error
 
 
@@ -18,3 +22,18 @@ def test_a_misspelt_code_does_not_pass() -> None:
 def test_catalogue_statuses_are_http_errors() -> None:
     assert all(300 <= status < 600 and message for status, message in CATALOGUE.values())
     assert list(CATALOGUE) == sorted(CATALOGUE)
+
+
+def test_every_code_that_is_raised_is_in_the_catalogue() -> None:
+    package = Path(errors.__file__).parent
+    raised = {
+        (node.args[0].value, path.name, node.lineno)
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "S3Error"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert len(raised) > 50
+    assert {place for place in raised if place[0] not in CATALOGUE} == set()

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from objstore.storage import index_writes
 from objstore.storage.records import (
     Bucket,
     BucketExistsError,
@@ -31,18 +32,25 @@ async def test_a_name_is_taken_once(store: Store) -> None:
     assert caught.value.bucket == PHOTOS
 
 
-async def test_only_an_empty_bucket_goes(
-    store: Store, make_object: MakeObject, make_upload: Callable[..., Upload]
+async def test_only_an_empty_bucket_goes_and_its_uploads_with_it(
+    store: Store,
+    make_object: MakeObject,
+    make_upload: Callable[..., Upload],
+    make_part: Callable[..., Part],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(index_writes, "UPLOADS_ABORTED_MAX", 2)
     await store.put_object(make_object())
+    for number in range(4):
+        await store.create_upload(make_upload(upload_id=str(number)))
+    await store.put_part(make_part(1, upload_id="3"))
     with pytest.raises(BucketNotEmptyError):
         await store.delete_bucket(PHOTOS)
+    assert store.upload("0") is not None
     await store.delete_object(BUCKET, b"k", version_id="null")
-    await store.create_upload(make_upload())
-    with pytest.raises(BucketNotEmptyError):
-        await store.delete_bucket(PHOTOS)
-    await store.abort_upload("u")
     await store.delete_bucket(PHOTOS)
+    assert [store.upload(str(number)) for number in range(4)] == [None] * 4
+    assert store.part("3", 1) is None
     for write in (
         store.delete_bucket(PHOTOS),
         store.put_object(make_object()),

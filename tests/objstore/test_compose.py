@@ -1,0 +1,215 @@
+import json
+import os
+import resource
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from objstore import compose, log
+from objstore.compose import (
+    SETTINGS_VARIABLE,
+    StartError,
+    check,
+    export_block,
+    identities,
+    inspect,
+    metrics_folder,
+    new_access_key_id,
+    open_folder_kms,
+    prepare,
+    refuse_unsafe,
+)
+from objstore.settings import Settings
+
+MATERIAL = b64encode(bytes(range(32))).decode()
+SEED = f"""
+[[users]]
+name = "bob"
+access_key_id = "AKIABOB"
+secret_access_key = "bobs secret"
+
+[[keys]]
+id = "b3537ef1-d8dc-4780-9f5a-55776cbb2f7f"
+alias = "alias/planted"
+material = "{MATERIAL}"
+
+[[buckets]]
+name = "planted-bucket"
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+def started(settings: Settings) -> list[str]:
+    said: list[str] = []
+    prepare(settings, said.append)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("members", "refused"),
+    [
+        ({"dev": True}, False),
+        ({"auth": "permissive"}, False),
+        ({"host": "0.0.0.0"}, False),
+        ({"host": "0.0.0.0", "dev": True}, True),
+        ({"host": "192.168.1.1", "auth": "permissive"}, True),
+        ({"host": "::1", "dev": True}, False),
+    ],
+)
+def test_well_known_credentials_stay_at_home(members: dict[str, Any], refused: bool) -> None:
+    settings = Settings(Path("data"), **members)
+    if refused:
+        with pytest.raises(StartError, match="loopback"):
+            refuse_unsafe(settings)
+    else:
+        refuse_unsafe(settings)
+
+
+def test_the_root_key_is_shown_once_and_kept_sealed(data: Path) -> None:
+    first = started(Settings(data))
+    assert "shown this once" in first[0]
+    (line,) = [line for line in first[1].splitlines() if "SECRET" in line]
+    secret = line.partition("=")[2]
+    assert len(secret) >= 40
+    assert started(Settings(data)) == []
+    assert secret in export_block(Settings(data), "http://localhost:1")
+    files = [path for path in data.rglob("*") if path.is_file()]
+    assert not any(secret.encode() in path.read_bytes() for path in files)
+
+
+def test_the_export_block_is_all_that_a_client_needs(data: Path) -> None:
+    dev = Settings(data, dev=True, region="eu-west-1")
+    assert export_block(dev, "http://127.0.0.1:9000").splitlines() == [
+        "export AWS_ENDPOINT_URL=http://127.0.0.1:9000",
+        "export AWS_ACCESS_KEY_ID=test",
+        "export AWS_SECRET_ACCESS_KEY=test",
+        "export AWS_DEFAULT_REGION=eu-west-1",
+    ]
+    with pytest.raises(StartError, match="no data folder"):
+        export_block(Settings(data), "http://127.0.0.1:9000")
+
+
+def test_access_keys_look_like_those_of_aws() -> None:
+    made = {new_access_key_id() for _ in range(20)}
+    assert len(made) == 20
+    assert all(len(key) == 20 and key.startswith("AKIA") and key.isalnum() for key in made)
+
+
+def test_a_seed_is_planted_and_left_alone_afterwards(data: Path, tmp_path: Path) -> None:
+    seed = tmp_path / "seed.toml"
+    seed.write_text(SEED)
+    settings = Settings(data, dev=True, seed=seed)
+    for _ in range(2):
+        started(settings)
+    kms = open_folder_kms(settings)
+    try:
+        directory, read = identities(settings, kms)
+    finally:
+        kms.close()
+    assert directory.find("AKIABOB") is not None
+    assert directory.find("test") is not None
+    assert [bucket.name for bucket in read.buckets] == ["planted-bucket"]
+    assert list(check(data)) == ["checked rows=0 blobs=0 bytes=0"]
+
+
+def test_a_seed_has_a_largest_size(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = tmp_path / "seed.toml"
+    seed.write_text(SEED)
+    monkeypatch.setattr(compose, "SEED_BYTES_MAX", 10)
+    with pytest.raises(StartError, match="larger than 10 bytes"):
+        started(Settings(data, dev=True, seed=seed))
+
+
+def test_another_root_key_is_one_message_and_changes_nothing(data: Path) -> None:
+    started(Settings(data))
+    key = data / "root.key"
+    kept = key.read_bytes()
+    key.unlink()
+    before = sorted(path for path in data.rglob("*"))
+    with pytest.raises(StartError, match="root key"):
+        started(Settings(data))
+    assert sorted(path for path in data.rglob("*")) == before
+    key.write_bytes(kept)
+    key.chmod(0o600)
+    started(Settings(data))
+
+
+def test_permissive_says_so(data: Path) -> None:
+    said = started(Settings(data, auth="permissive", dev=True))
+    assert said[-1] == "any access key is accepted as the root of account 123456789012"
+
+
+def test_the_metrics_of_dead_workers_go(data: Path) -> None:
+    folder = metrics_folder(data)
+    (folder / "counter_1.db").write_bytes(b"old")
+    assert list(metrics_folder(data).iterdir()) == []
+
+
+def test_what_is_no_data_folder_is_not_checked(data: Path) -> None:
+    with pytest.raises(StartError, match="no index"):
+        list(check(data))
+
+
+async def test_nor_inspected(data: Path) -> None:
+    with pytest.raises(StartError, match="no data folder"):
+        await inspect(Settings(data), bucket="b", key="k")
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the test run's own logging and limits as they are."""
+    monkeypatch.setattr(log, "configure", lambda *_: None)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_worker_serves_what_was_prepared(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = tmp_path / "seed.toml"
+    seed.write_text(SEED)
+    settings = Settings(data, dev=True, seed=seed, auth="permissive")
+    started(settings)
+    monkeypatch.setitem(os.environ, SETTINGS_VARIABLE, settings.to_json())
+    with TestClient(compose.application(), base_url="http://localhost") as client:
+        assert client.get("/_/health").json() == {"live": True, "ready": True}
+        listed = client.get("/", headers=signed("s3"))
+        assert "<Name>planted-bucket</Name>" in listed.text
+        assert client.put("/other-bucket", headers=signed("s3")).status_code == 200
+        keys = client.post(
+            "/",
+            content=b'{"KeyId": "alias/planted"}',
+            headers={**signed("kms"), "x-amz-target": "TrentService.DescribeKey"},
+        )
+        assert keys.json()["KeyMetadata"]["KeyId"] == "b3537ef1-d8dc-4780-9f5a-55776cbb2f7f"
+        assert client.post("/_/reset").text == "reset\n"
+        listed = client.get("/", headers=signed("s3"))
+        assert "planted-bucket" in listed.text
+        assert "other-bucket" not in listed.text
+
+
+def signed(service: str) -> dict[str, str]:
+    scope = f"AKIA/20261124/us-east-1/{service}/aws4_request"
+    return {
+        "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, "
+        "Signature=" + "0" * 64,
+        "x-amz-date": "20261124T000000Z",
+        "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+    }
+
+
+def test_settings_in_the_environment_hold_no_secret(data: Path) -> None:
+    started(Settings(data))
+    secret = export_block(Settings(data), "http://localhost").partition("SECRET_ACCESS_KEY=")[2]
+    assert secret.splitlines()[0] not in json.dumps(Settings(data).to_json())

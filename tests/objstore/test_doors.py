@@ -1,0 +1,194 @@
+"""The KMS and STS doors with a real KMS, and signatures by botocore."""
+
+import json
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotoCredentials
+
+from kms.aws.clock import SystemClock
+from kms.aws.errors import AWSError
+from kms.client import KMS, RootSettings, open_kms
+from objstore.account.directory import Directory, root_credential, root_principal
+from objstore.doors import (
+    FORM_BODY_BYTES_MAX,
+    KMS_BODY_BYTES_MAX,
+    Identification,
+    KMSDoor,
+    STSDoor,
+    read_body,
+)
+from objstore.errors import S3Error
+from objstore.exchange import Request, Response
+
+ACCOUNT = "123456789012"
+SECRET = "secret"
+PIECE_BYTES = 64 * 1024
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def kms(tmp_path: Path) -> Iterator[KMS]:
+    kms = open_kms(tmp_path, clock=SystemClock(), root=RootSettings())
+    yield kms
+    kms.close()
+
+
+def identification(*, permissive: bool = False) -> Identification:
+    directory = Directory()
+    directory.add_credential(root_credential(ACCOUNT, "AKIATEST", SECRET))
+    anybody = root_principal(ACCOUNT) if permissive else None
+    return Identification(directory, SystemClock(), permissive=anybody)
+
+
+def request(
+    body: bytes,
+    *,
+    service: str,
+    secret: str = SECRET,
+    method: str = "POST",
+    query: str = "",
+    **headers: str,
+) -> Request:
+    """A signed request as the front door hands it on."""
+    url = "http://localhost:9000/" + (f"?{query}" if query else "")
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    signed = AWSRequest(method, url, headers={"host": "localhost:9000", **sent}, data=body)
+    SigV4Auth(BotoCredentials("AKIATEST", secret), service, "us-east-1").add_auth(signed)
+    scope: MutableMapping[str, Any] = {
+        "method": method,
+        "raw_path": b"/",
+        "query_string": query.encode(),
+        "headers": [(k.lower().encode(), v.encode()) for k, v in signed.headers.items()],
+        "scheme": "http",
+        "client": ("127.0.0.1", 1),
+    }
+    pieces = [body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES)] or [b""]
+
+    async def receive() -> MutableMapping[str, Any]:
+        piece = pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    return Request(scope, receive)
+
+
+def kms_request(operation: str, document: bytes = b"{}", **options: Any) -> Request:
+    return request(document, service="kms", x_amz_target=f"TrentService.{operation}", **options)
+
+
+def headers_of(response: Response) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in response.headers}
+
+
+def document_of(response: Response) -> Any:
+    assert isinstance(response.body, bytes)
+    return json.loads(response.body)
+
+
+async def test_kms_answers_on_the_common_port(kms: KMS) -> None:
+    door = KMSDoor(kms.handle, identification())
+    asked = kms_request("CreateKey", b'{"Description": "d"}')
+    response = await door.handle(asked)
+    assert response.status == 200
+    assert document_of(response)["KeyMetadata"]["AWSAccountId"] == ACCOUNT
+    headers = headers_of(response)
+    assert headers["content-type"] == "application/x-amz-json-1.1"
+    assert headers["x-amzn-requestid"] == asked.request_id
+    assert len(asked.request_id) == 36
+    assert (asked.operation, asked.account) == ("CreateKey", ACCOUNT)
+
+
+async def test_kms_refuses_in_its_own_words(kms: KMS) -> None:
+    door = KMSDoor(kms.handle, identification())
+    response = await door.handle(kms_request("DescribeKey", b'{"KeyId": "none"}'))
+    assert (response.status, document_of(response)["__type"]) == (400, "NotFoundException")
+    unknown = kms_request("StealKey")
+    response = await door.handle(unknown)
+    assert response.status >= 400
+    assert unknown.operation == "Unknown"
+
+
+async def test_only_signed_calls_reach_the_kms(kms: KMS) -> None:
+    door = KMSDoor(kms.handle, identification())
+    asked = kms_request("ListKeys", secret="wrong")
+    with pytest.raises(AWSError) as caught:
+        await door.handle(asked)
+    response = door.fail(asked, caught.value)
+    assert document_of(response)["__type"] == "InvalidSignatureException"
+
+
+async def test_the_unexpected_is_an_internal_exception_of_kms(kms: KMS) -> None:
+    door = KMSDoor(kms.handle, identification())
+    response = door.fail(kms_request("ListKeys"), S3Error("InternalError"))
+    assert response.status == 500
+    assert document_of(response)["__type"] == "KMSInternalException"
+    silent = door.fail(kms_request("ListKeys"), AWSError("DisabledException", status=400))
+    assert document_of(silent) == {"__type": "DisabledException"}
+
+
+async def test_bodies_are_bounded(kms: KMS) -> None:
+    for door, options, limit in (
+        (KMSDoor(kms.handle, identification()), {"service": "kms"}, KMS_BODY_BYTES_MAX),
+        (STSDoor(identification()), {"service": "sts"}, FORM_BODY_BYTES_MAX),
+    ):
+        with pytest.raises(AWSError) as caught:
+            await door.handle(request(bytes(limit + 1), **options))
+        assert (caught.value.code, caught.value.status) == ("RequestEntityTooLarge", 413)
+
+
+async def test_a_body_is_read_whole_or_not_at_all() -> None:
+    asked = request(bytes(3 * PIECE_BYTES), service="kms")
+    assert await read_body(asked, 3 * PIECE_BYTES) == bytes(3 * PIECE_BYTES)
+    assert asked.received_bytes == 3 * PIECE_BYTES
+
+    async def gone() -> MutableMapping[str, Any]:
+        return {"type": "http.disconnect"}
+
+    asked = request(b"", service="kms")
+    asked.receive = gone
+    with pytest.raises(AWSError, match="RequestAborted"):
+        await read_body(asked, 10)
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_sts_tells_who_asks(method: str) -> None:
+    form = "Action=GetCallerIdentity&Version=2011-06-15"
+    if method == "POST":
+        asked = request(form.encode(), service="sts", content_type=FORM)
+    else:
+        asked = request(b"", service="sts", method="GET", query=form)
+    response = await STSDoor(identification()).handle(asked)
+    assert response.status == 200
+    assert isinstance(response.body, bytes)
+    assert f"<Account>{ACCOUNT}</Account>".encode() in response.body
+    assert f"<RequestId>{asked.request_id}</RequestId>".encode() in response.body
+    assert headers_of(response)["x-amzn-requestid"] == asked.request_id
+    assert asked.operation == "GetCallerIdentity"
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ("Version=2011-06-15", "MissingAction"),
+        ("Action=Conquer&Version=2011-06-15", "InvalidAction"),
+    ],
+)
+async def test_sts_refuses_in_its_own_words(form: str, code: str) -> None:
+    door = STSDoor(identification())
+    asked = request(form.encode(), service="sts", content_type=FORM)
+    with pytest.raises(AWSError) as caught:
+        await door.handle(asked)
+    response = door.fail(asked, caught.value)
+    assert isinstance(response.body, bytes)
+    assert f"<Code>{code}</Code>".encode() in response.body
+    assert response.status == 400
+
+
+async def test_permissive_takes_any_key(kms: KMS) -> None:
+    door = KMSDoor(kms.handle, identification(permissive=True))
+    asked = kms_request("ListKeys", secret="wrong")
+    assert (await door.handle(asked)).status == 200
