@@ -58,6 +58,7 @@ def _expiration(store: Store, key: Key) -> dict[str, Any]:
     bound = [material for material in store.materials(key) if material.bound]
     if not bound or not all(material.wrapped for material in bound):
         return {}
-    if key.expires_at is None:
+    dates = [material.expires_at for material in bound if material.expires_at is not None]
+    if not dates:
         return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
-    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": key.expires_at}
+    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": min(dates)}

@@ -98,12 +98,17 @@ def _parse(body: bytes) -> dict[str, Any]:
     if len(body) > BODY_BYTES_MAX:
         raise KMSError("SerializationException", "The request is too long.")
     try:
-        document = json.loads(body or b"{}")
+        document = json.loads(body or b"{}", parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise KMSError("SerializationException", "The request is not a JSON object.")
     return document
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and the infinities, which Python would read, are no JSON."""
+    raise ValueError(name)
 
 
 def _invalid(failures: Failures) -> KMSError:

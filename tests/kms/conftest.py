@@ -1,10 +1,16 @@
 """A KMS in a temporary folder, with a clock that tests move, and callers for it."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from kms.aws import arn
 from kms.aws.audit import MemorySink
@@ -55,6 +61,18 @@ def service(tmp_path: Path, clock: FixedClock, audit: MemorySink) -> Iterator[Se
     store.close()
 
 
+def wrap(public_key: bytes, algorithm: str, material: bytes) -> bytes:
+    """Wrap material for import, as a customer's own tools do."""
+    key = load_der_public_key(public_key)
+    assert isinstance(key, RSAPublicKey)
+    digest = hashes.SHA1() if algorithm.endswith("_SHA_1") else hashes.SHA256()
+    padding = OAEP(MGF1(digest), digest, None)
+    if algorithm.startswith("RSAES"):
+        return key.encrypt(material, padding)
+    secret = os.urandom(32)
+    return key.encrypt(secret, padding) + aes_key_wrap_with_padding(secret, material)
+
+
 class Client:
     """Calls a service as one caller: `client("CreateKey", description="x")`."""
 
@@ -75,6 +93,32 @@ class Client:
         described: dict[str, Any] = self("DescribeKey", key_id=key_id)["KeyMetadata"]
         return described
 
+    def import_material(
+        self,
+        key_id: str,
+        material: bytes,
+        *,
+        algorithm: str = "RSAES_OAEP_SHA_256",
+        wrapping_spec: str = "RSA_2048",
+        **members: Any,
+    ) -> dict[str, Any]:
+        """Import as a customer does, in three steps; by default the material does not expire."""
+        parameters = self(
+            "GetParametersForImport",
+            key_id=key_id,
+            wrapping_algorithm=algorithm,
+            wrapping_key_spec=wrapping_spec,
+        )
+        if "valid_to" not in members:
+            members.setdefault("expiration_model", "KEY_MATERIAL_DOES_NOT_EXPIRE")
+        return self(
+            "ImportKeyMaterial",
+            key_id=key_id,
+            import_token=parameters["ImportToken"],
+            encrypted_key_material=wrap(parameters["PublicKey"], algorithm, material),
+            **members,
+        )
+
     def key(self, **arguments: Any) -> str:
         arn_of_key: str = self("CreateKey", **arguments)["KeyMetadata"]["Arn"]
         return arn_of_key
@@ -87,6 +131,11 @@ class Client:
 
     def as_(self, caller: Caller) -> "Client":
         return Client(self.service, caller)
+
+
+@pytest.fixture(name="wrap")
+def wrap_fixture() -> Callable[[bytes, str, bytes], bytes]:
+    return wrap
 
 
 @pytest.fixture
