@@ -135,7 +135,7 @@ def _identity(call: Call, key: str, etag: str, version_id: str) -> Reply:
         "Bucket": call.bucket.name,
         "Key": key,
         "ETag": f'"{etag}"',
-        "VersionId": versions.shown(call.bucket, version_id),
+        "VersionId": versions.written(version_id),
     }
 
 

@@ -140,7 +140,7 @@ async def _copy(
     return {
         "CopyObjectResult": _result(new, received.checksum),
         "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
-        "VersionId": versions.shown(call.bucket, new.version_id),
+        "VersionId": versions.written(new.version_id),
         **describe(envelope),
         "SSEKMSEncryptionContext": context_header(envelope),
     }

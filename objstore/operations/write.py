@@ -95,7 +95,7 @@ async def put_object(
     await publish(services.store, received, new, check)
     return {
         "ETag": f'"{new.etag}"',
-        "VersionId": versions.shown(call.bucket, new.version_id),
+        "VersionId": versions.written(new.version_id),
         "SSEKMSEncryptionContext": context_header(envelope),
         **describe(envelope),
         **shown(received.checksum_algorithm, received.checksum, FULL_OBJECT),

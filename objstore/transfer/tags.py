@@ -32,7 +32,6 @@ def from_header(header: str) -> dict[str, str]:
         pairs = parse_qsl(
             header,
             keep_blank_values=True,
-            strict_parsing=bool(header),
             errors="strict",
             max_num_fields=BUCKET_TAGS_MAX,
         )
@@ -63,6 +62,7 @@ def _pairs(tagging: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _checked(pairs: Iterable[tuple[str, str]], most: int, too_many: str) -> dict[str, str]:
+    """The tags in the order of their keys, which is how they are shown."""
     tags: dict[str, str] = {}
     for key, value in pairs:
         if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not _allowed(key):
@@ -83,7 +83,7 @@ def _checked(pairs: Iterable[tuple[str, str]], most: int, too_many: str) -> dict
         tags[key] = value
     if len(tags) > most:
         raise S3Error("BadRequest", too_many)
-    return tags
+    return dict(sorted(tags.items()))
 
 
 def _allowed(text: str) -> bool:

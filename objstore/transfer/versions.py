@@ -48,6 +48,11 @@ def shown(bucket: Bucket, version_id: str) -> str | None:
     return version_id if SETTING in bucket.settings else None
 
 
+def written(version_id: str) -> str | None:
+    """The id of a new version as replies to its writer show it: a null version has none."""
+    return None if version_id == NULL_VERSION else version_id
+
+
 def delete_marker(bucket: Bucket, key: bytes, *, created_ms: int) -> StoredObject:
     """The row that hides a key without destroying what it hides."""
     return StoredObject(

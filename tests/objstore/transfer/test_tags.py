@@ -14,7 +14,7 @@ def document(*pairs: tuple[str, str]) -> dict[str, Any]:
     ("header", "named"),
     [
         ("", {}),
-        ("a=1&b=", {"a": "1", "b": ""}),
+        ("b=1&a", {"a": "", "b": "1"}),
         ("a=x+y%2Fz", {"a": "x y/z"}),
         ("%C3%BC=%E6%9D%B1", {"ü": "東"}),
     ],
@@ -23,7 +23,7 @@ def test_headers(header: str, named: dict[str, str]) -> None:
     assert tags.from_header(header) == named
 
 
-@pytest.mark.parametrize("header", ["a", "a=1&a=2", "%FF=1", "a=1&&", "&".join(["a=1"] * 60)])
+@pytest.mark.parametrize("header", ["a=1&a=2", "a&a=", "%FF=1", "&".join(["a=1"] * 60)])
 def test_refused_headers(header: str) -> None:
     with pytest.raises(S3Error) as caught:
         tags.from_header(header)
@@ -51,7 +51,8 @@ def test_documents_of_objects(
     pairs: list[tuple[str, str]], code: str | None, fields: dict[str, str]
 ) -> None:
     if code is None:
-        assert tags.from_document(document(*pairs)) == dict(pairs)
+        named = tags.from_document(document(*pairs))
+        assert (named, list(named)) == (dict(pairs), sorted(dict(pairs)))
         assert tags.document(dict(pairs)) == document(*pairs)["TagSet"]
         return
     with pytest.raises(S3Error) as caught:

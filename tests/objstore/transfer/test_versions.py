@@ -48,6 +48,8 @@ def test_what_a_request_may_name(
 def test_replies_name_versions_where_a_bucket_has_any() -> None:
     assert versions.shown(bucket(None), "null") is None
     assert versions.shown(bucket("Suspended"), "null") == "null"
+    assert versions.written("null") is None
+    assert versions.written("a" * 32) == "a" * 32
 
 
 def test_a_delete_marker_is_a_version_without_content() -> None:
