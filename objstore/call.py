@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from objstore.crypt.data_keys import DataKeys
     from objstore.settings import Settings
     from objstore.storage.store import Store
+    from objstore.tokens import Tokens
 
 Reply = dict[str, Any]
 """An operation's output, keyed by the model's member names (`{"ETag": …}`)."""
@@ -50,6 +51,7 @@ class Services:
     clock: Clock
     settings: "Settings"
     account: Callable[[str], "Account"]
+    tokens: "Tokens"
 
 
 @dataclass(slots=True)

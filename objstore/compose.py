@@ -47,6 +47,7 @@ from objstore.storage.records import BUCKET_ID_LENGTH, Bucket, BucketExistsError
 from objstore.storage.store import Store
 from objstore.storage.sweep import boot_sweep
 from objstore.storage.sweep import check as check_store
+from objstore.tokens import TOKEN_KEY_BYTES, Tokens
 from objstore.trace import TraceFile
 
 SETTINGS_VARIABLE = "OBJSTORE_SETTINGS"
@@ -207,6 +208,15 @@ def root_key(settings: Settings, kms: KMS, announce: Callable[[str], None] | Non
     return credential
 
 
+def token_key(kms: KMS) -> bytearray:
+    """The key of continuation tokens, the same for all workers, sealed by the root of trust."""
+    name = "continuation-tokens"
+    sealed = kms.recall(name)
+    if sealed is None:
+        sealed = kms.remember(name, kms.seal_secret(name, secrets.token_bytes(TOKEN_KEY_BYTES)))
+    return kms.open_secret(name, sealed)
+
+
 def opened_credential(account: str, kms: KMS, name: str, stored: bytes) -> Credential:
     document = json.loads(stored)
     secret = kms.open_secret(name, b64decode(document["sealed"])).decode()
@@ -263,6 +273,7 @@ def application() -> Application:
         clock=service_clock(),
         settings=settings,
         account=directory.account,
+        tokens=Tokens(token_key(kms)),
     )
     authenticator = Authenticator(directory, wall, region=settings.region, permissive=permissive)
     identification = Identification(directory, wall, permissive=permissive)

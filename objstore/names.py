@@ -1,11 +1,9 @@
-"""The names that S3 gives things: bucket names, object keys, canonical owner ids, listing tokens.
+"""The names that S3 gives things: bucket names, object keys, canonical owner ids.
 
 Pure. Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 """
 
-import base64
-import binascii
 import hashlib
 import re
 from datetime import datetime
@@ -100,23 +98,3 @@ def page_size(value: int | None, name: str, most: int) -> int:
             ArgumentValue=str(value),
         )
     return min(value, most)
-
-
-def make_token(after: bytes) -> str:
-    """A continuation token: the place where the next page starts, opaque to clients."""
-    return base64.urlsafe_b64encode(b"1" + after).decode()
-
-
-def read_token(token: str) -> bytes:
-    """The place that `make_token` wrote down. Raises InvalidArgument for anything else."""
-    try:
-        raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    if not raw.startswith(b"1"):
-        raise S3Error(
-            "InvalidArgument",
-            "The continuation token provided is incorrect",
-            ArgumentName="continuation-token",
-        )
-    return raw[1:]

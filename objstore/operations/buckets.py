@@ -11,7 +11,7 @@ from typing import Any
 from kms.aws.arn import s3_bucket
 from objstore.call import Call, Reply
 from objstore.errors import S3Error
-from objstore.names import US_EAST_1, check_bucket_name, instant, make_token, read_token
+from objstore.names import US_EAST_1, check_bucket_name, instant
 from objstore.rules import access
 from objstore.rules.acl import (
     NO_GRANT_HEADERS,
@@ -51,8 +51,10 @@ async def list_buckets(
             ArgumentValue=str(max_buckets),
         )
     limit = max_buckets or BUCKETS_LISTED_MAX
-    after = read_token(continuation_token).decode(errors="replace") if continuation_token else ""
-    account = call.caller.account
+    account, tokens = call.caller.account, call.services.tokens
+    named = (account, prefix or "", bucket_region or "")
+    listing = (b"ListBuckets", *map(str.encode, named))
+    after = tokens.read(listing, continuation_token).decode() if continuation_token else ""
     found = call.services.store.buckets(
         account, prefix=prefix or "", after=after, region=bucket_region, limit=limit + 1
     )
@@ -69,7 +71,9 @@ async def list_buckets(
         ],
         "Owner": {"ID": call.canonical_id(account)},
         "Prefix": prefix,
-        "ContinuationToken": make_token(page[-1].name.encode()) if len(found) > limit else None,
+        "ContinuationToken": (
+            tokens.make(listing, page[-1].name.encode()) if len(found) > limit else None
+        ),
     }
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from objstore.call import Call, Reply
 from objstore.errors import S3Error
-from objstore.names import make_token, read_token
 from objstore.rules import identified
 from objstore.transfer import subresources
 
@@ -65,9 +64,10 @@ class Family:
     def list(self, call: Call, continuation_token: str | None) -> Reply:
         """Show a page of them by id. Raises InvalidArgument for a token that is none."""
         stored = call.bucket.settings.get(self.setting, {})
-        after = (
-            read_token(continuation_token).decode(errors="replace") if continuation_token else ""
-        )
+        tokens, listing = call.services.tokens, (self.member.encode(), call.bucket.bucket_id)
+        after = ""
+        if continuation_token:
+            after = tokens.read(listing, continuation_token).decode()
         found = sorted(identity for identity in stored if identity > after)
         page = found[:CONFIGURATIONS_LISTED_MAX]
         truncated = len(found) > len(page)
@@ -75,7 +75,9 @@ class Family:
             f"{self.member}List": [stored[identity] for identity in page],
             "IsTruncated": truncated,
             "ContinuationToken": continuation_token,
-            "NextContinuationToken": make_token(page[-1].encode()) if truncated else None,
+            "NextContinuationToken": (
+                tokens.make(listing, page[-1].encode()) if truncated else None
+            ),
         }
 
 

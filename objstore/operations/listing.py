@@ -4,6 +4,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html a
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from objstore.call import Call, Reply
@@ -12,11 +13,11 @@ from objstore.names import (
     check_encoding_type,
     encode_key,
     instant,
-    make_token,
     page_size,
-    read_token,
 )
 from objstore.storage.records import Page, StoredObject, VersionPage
+from objstore.transfer import archive, attributes
+from objstore.transfer.content import ARCHIVE_CLASSES
 
 KEYS_LISTED_MAX = 1000
 _EMPTY = Page((), (), None)
@@ -33,13 +34,13 @@ async def list_objects(
     max_keys: int | None = None,
     optional_object_attributes: list[str] | None = None,
 ) -> Reply:
-    """`optional_object_attributes` can only ask for restore states, which archives alone have."""
     check_encoding_type(encoding_type)
     limit = page_size(max_keys, "max-keys", KEYS_LISTED_MAX)
     page = _page(call, prefix, delimiter, (marker or "").encode(), limit)
     reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
     reply["IsTruncated"] = page.next_after is not None
-    reply["Contents"] = _contents(page, encoding_type, _owner(call))
+    shown = _entries(call, encoding_type, _owner(call), optional_object_attributes)
+    reply["Contents"] = [shown(row) for row in page.objects]
     reply["Marker"] = encode_key((marker or "").encode(), encoding_type)
     if page.next_after is not None and delimiter:
         # Without a delimiter the last key of the page is the marker, so S3 does not repeat it.
@@ -59,29 +60,26 @@ async def list_objects_v2(
     fetch_owner: bool | None = None,
     optional_object_attributes: list[str] | None = None,
 ) -> Reply:
-    """`optional_object_attributes` can only ask for restore states, which archives alone have."""
     check_encoding_type(encoding_type)
     limit = page_size(max_keys, "max-keys", KEYS_LISTED_MAX)
-    if continuation_token is None:
-        after = (start_after or "").encode()
-    elif continuation_token:
-        after = read_token(continuation_token)
-    else:
-        raise S3Error(
-            "InvalidArgument",
-            "The continuation token provided is incorrect",
-            ArgumentName="continuation-token",
-        )
+    tokens = call.services.tokens
+    named = ((prefix or "").encode(), (delimiter or "").encode())
+    listing = (b"ListObjectsV2", call.bucket.bucket_id, *named)
+    after = (start_after or "").encode()
+    if continuation_token is not None:
+        after = tokens.read(listing, continuation_token)
     page = _page(call, prefix, delimiter, after, limit)
     reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
     reply["IsTruncated"] = page.next_after is not None
-    reply["Contents"] = _contents(page, encoding_type, _owner(call) if fetch_owner else None)
+    owner = _owner(call) if fetch_owner else None
+    shown = _entries(call, encoding_type, owner, optional_object_attributes)
+    reply["Contents"] = [shown(row) for row in page.objects]
     reply["KeyCount"] = len(page.objects) + len(page.common_prefixes)
     reply["ContinuationToken"] = continuation_token
     if start_after:
         reply["StartAfter"] = encode_key(start_after.encode(), encoding_type)
     if page.next_after is not None:
-        reply["NextContinuationToken"] = make_token(page.next_after)
+        reply["NextContinuationToken"] = tokens.make(listing, page.next_after)
     return reply
 
 
@@ -111,15 +109,14 @@ async def list_object_versions(
         )
     rows = list(zip(page.versions, page.latest, strict=True))
     owner = _owner(call)
+    shown = _entries(call, encoding_type, owner, optional_object_attributes)
     reply = {
         **_reply(call, page, prefix, delimiter, encoding_type, limit),
         "IsTruncated": page.next_key is not None,
         "KeyMarker": encode_key((key_marker or "").encode(), encoding_type),
         "VersionIdMarker": version_id_marker or "",
         "Versions": [
-            {**_entry(row, encoding_type, owner), **_version(row, latest)}
-            for row, latest in rows
-            if not row.delete_marker
+            {**shown(row), **_version(row, latest)} for row, latest in rows if not row.delete_marker
         ],
         "DeleteMarkers": [
             {**_marker(row, encoding_type, owner), **_version(row, latest)}
@@ -196,24 +193,35 @@ def _reply(
     }
 
 
-def _contents(
-    page: Page, encoding_type: str | None, owner: dict[str, str] | None
-) -> list[dict[str, Any]]:
-    return [_entry(stored, encoding_type, owner) for stored in page.objects]
+def _entries(
+    call: Call,
+    encoding_type: str | None,
+    owner: dict[str, str] | None,
+    optional_attributes: list[str] | None,
+) -> Callable[[StoredObject], dict[str, Any]]:
+    """What makes the entry of a row. Only a restore's state can be asked for in addition."""
+    now_ms = attributes.now_ms(call)
 
+    def entry(row: StoredObject) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "Key": encode_key(row.key, encoding_type),
+            "LastModified": instant(row.modified_ms),
+            "ETag": f'"{row.etag}"',
+            "ChecksumAlgorithm": [row.checksum_algorithm] if row.checksum_algorithm else None,
+            "ChecksumType": row.checksum_type or None,
+            "Size": row.size,
+            "StorageClass": row.storage_class,
+        }
+        if owner is not None:
+            made["Owner"] = owner
+        if optional_attributes and row.storage_class in ARCHIVE_CLASSES:
+            made.update(_restore_status(call, row, now_ms))
+        return made
 
-def _entry(
-    stored: StoredObject, encoding_type: str | None, owner: dict[str, str] | None
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "Key": encode_key(stored.key, encoding_type),
-        "LastModified": instant(stored.modified_ms),
-        "ETag": f'"{stored.etag}"',
-        "ChecksumAlgorithm": [stored.checksum_algorithm] if stored.checksum_algorithm else None,
-        "ChecksumType": stored.checksum_type or None,
-        "Size": stored.size,
-        "StorageClass": stored.storage_class,
-    }
-    if owner is not None:
-        entry["Owner"] = owner
     return entry
+
+
+def _restore_status(call: Call, row: StoredObject, now_ms: int) -> dict[str, Any]:
+    """Rows of a listing come without attributes, so those of archives are read again."""
+    stored = call.services.store.object(row.bucket_id, row.key, row.version_id, inline=False)
+    return {} if stored is None else archive.listed(stored, now_ms)

@@ -20,6 +20,7 @@ from objstore.payload import Payload
 from objstore.settings import Settings
 from objstore.storage.records import Bucket
 from objstore.storage.store import Store, create_folder
+from objstore.tokens import TOKEN_KEY_BYTES, Tokens
 
 ACCOUNT = "123456789012"
 PIECE_BYTES = 64 * 1024
@@ -52,7 +53,12 @@ class S3:
         self.clock = clock
         self.folder = folder
         self.services = Services(
-            store, DataKeys(kms), clock, Settings(data=folder), Directory().account
+            store,
+            DataKeys(kms),
+            clock,
+            Settings(data=folder),
+            Directory().account,
+            Tokens(bytes(TOKEN_KEY_BYTES)),
         )
         self.caller = caller_of(ACCOUNT)
         self.bucket: Bucket | None = None

@@ -10,10 +10,8 @@ from objstore.names import (
     http_date,
     instant,
     key_bytes,
-    make_token,
     owner_id,
     page_size,
-    read_token,
     whole_second,
 )
 
@@ -107,16 +105,3 @@ def test_page_sizes() -> None:
     with pytest.raises(AWSError) as caught:
         page_size(-1, "max-keys", 1000)
     assert caught.value.fields == {"ArgumentName": "max-keys", "ArgumentValue": "-1"}
-
-
-@pytest.mark.parametrize("after", [b"", b"key", bytes(range(256))])
-def test_tokens_come_back(after: bytes) -> None:
-    token = make_token(after)
-    assert read_token(token) == after
-    assert token.isascii()
-
-
-@pytest.mark.parametrize("token", ["", "a", "key", "ZZZZ", "MQ", "ü", "M Q=="])
-def test_other_tokens_do_not(token: str) -> None:
-    with pytest.raises(AWSError, match="InvalidArgument"):
-        read_token(token)

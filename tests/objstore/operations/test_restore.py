@@ -70,3 +70,20 @@ async def test_refused_requests(
         await restore(s3, **request_)
     with pytest.raises(AWSError, match="NoSuchKey"):
         await s3.call("RestoreObject", key="none", restore_request={"Days": 1})
+
+
+async def test_listings_tell_of_restored_copies_if_asked(s3: Any) -> None:
+    await archived(s3)
+    await s3.put("other", b"")
+    await restore(s3, Days=1)
+    for operation, member in (
+        ("ListObjects", "Contents"),
+        ("ListObjectsV2", "Contents"),
+        ("ListObjectVersions", "Versions"),
+    ):
+        plain = (await s3.call(operation))[member]
+        assert not any("RestoreStatus" in entry for entry in plain)
+        asked = await s3.call(operation, optional_object_attributes=["RestoreStatus"])
+        archived_entry, other = asked[member]
+        assert archived_entry["RestoreStatus"]["IsRestoreInProgress"] is False
+        assert "RestoreStatus" not in other
