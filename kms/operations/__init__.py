@@ -11,6 +11,7 @@ from kms.operations import (
     imports,
     lifecycle,
     macs,
+    multi_region,
     policies,
     public_keys,
     rotation,
@@ -54,6 +55,7 @@ HANDLERS: Mapping[str, Handler] = {
     "ListResourceTags": tags.list_resource_tags,
     "PutKeyPolicy": policies.put_key_policy,
     "ReEncrypt": data.re_encrypt,
+    "ReplicateKey": multi_region.replicate_key,
     "RotateKeyOnDemand": rotation.rotate_key_on_demand,
     "ScheduleKeyDeletion": lifecycle.schedule_key_deletion,
     "Sign": signatures.sign,
@@ -61,6 +63,7 @@ HANDLERS: Mapping[str, Handler] = {
     "UntagResource": tags.untag_resource,
     "UpdateAlias": aliases.update_alias,
     "UpdateKeyDescription": lifecycle.update_key_description,
+    "UpdatePrimaryRegion": multi_region.update_primary_region,
     "Verify": signatures.verify,
     "VerifyMac": macs.verify_mac,
 }

@@ -169,7 +169,22 @@ def _open(
 def _use_named(request: Request, key_id: str | None, algorithm: str, action: str) -> Key:
     if key_id is None:
         raise KMSError("ValidationException", "KeyId must not be null")
+    if _of_another_region(request, key_id):
+        raise _incorrect_key()
     return use_for(request, key_id, ENCRYPT_DECRYPT, algorithm, action=action)
+
+
+def _of_another_region(request: Request, key_id: str) -> bool:
+    """Whether a multi-Region key is named by its relative's ARN: only the local key decrypts."""
+    parts = key_id.split(":")
+    return len(parts) == 6 and parts[5].startswith("key/mrk-") and parts[3] != request.caller.region
+
+
+def _incorrect_key() -> KMSError:
+    return KMSError(
+        "IncorrectKeyException",
+        "The key ID in the request does not identify a CMK that can perform this operation.",
+    )
 
 
 def _key_of(request: Request, blob: Blob, named: Key | None, action: str) -> Key:
@@ -182,11 +197,7 @@ def _key_of(request: Request, blob: Blob, named: Key | None, action: str) -> Key
         if material is None:
             raise KMSError("InvalidCiphertextException")
         if (material.account, material.key_id) != (named.account, named.key_id):
-            raise KMSError(
-                "IncorrectKeyException",
-                "The key ID in the request does not identify a CMK that can perform this "
-                "operation.",
-            )
+            raise _incorrect_key()
         return named
     key = request.find(material.account, material.key_id) if material is not None else None
     if key is None or key.account != request.caller.account:

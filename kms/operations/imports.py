@@ -81,7 +81,7 @@ def import_key_material(
     )
 
     def take(edit: Edit, stored: Key) -> Key:
-        material = _place(stored, edit.materials(stored), _primary(edit, stored), asked, now)
+        material = _place(stored, edit.materials(stored), asked, now)
         edit.put_material(request.store.wrap(material, backing))
         changed = replace(stored, material_id=stored.material_id or material.material_id)
         edit.put_key(changed)
@@ -206,17 +206,8 @@ def _unwrapped(request: Request, key: Key, token: bytes, wrapped: bytes, now: fl
         raw[:] = bytes(len(raw))
 
 
-def _primary(edit: Edit, key: Key) -> Key | None:
-    """The primary in another Region whose materials `key` follows."""
-    return edit.key(key.account, key.primary_region, key.key_id) if key.replica else None
-
-
-def _place(
-    key: Key, known: list[Material], primary: Key | None, asked: Import, now: float
-) -> Material:
+def _place(key: Key, known: list[Material], asked: Import, now: float) -> Material:
     """The record of the imported material, not wrapped yet. Raises what AWS refuses it with."""
-    if primary is not None and not primary.material_id:
-        raise KMSError("KMSInvalidStateException", f"{primary.arn} is pending import.")
     by_id = {material.material_id: material for material in known}
     if known and not asked.new:
         expected = asked.wanted_id or key.material_id
@@ -275,8 +266,6 @@ def _tell_relatives(edit: Edit, key: Key, material: Material) -> None:
         materials = edit.materials(member)
         if all(found.material_id != material.material_id for found in materials):
             edit.put_material(replace(material, region=member.region, wrapped=b"", expires_at=None))
-            if not member.material_id:
-                edit.put_key(replace(member, material_id=material.material_id))
         holders.append(edit.materials(member))
     copies = [
         found

@@ -1,0 +1,142 @@
+"""ReplicateKey and UpdatePrimaryRegion.
+
+Related keys share their id, spec, usage, origin, materials and rotation; each has its own policy,
+description, tags, aliases, grants and state. Both operations write all related keys in one
+transaction. Source:
+https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-overview.html
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kms.authorize import authorize, authorize_account
+from kms.aws import arn
+from kms.errors import KMSError
+from kms.key import ORIGIN_EXTERNAL, Key, KeyState, Material, MaterialState, check_state
+from kms.metadata import key_metadata
+from kms.operations.tags import check_tags
+from kms.policy_text import check_policy, default_policy
+from kms.request import Request
+from kms.store_edits import Edit
+
+CREATING_SECONDS = 5
+UPDATING_SECONDS = 5
+
+
+def replicate_key(
+    request: Request,
+    *,
+    key_id: str,
+    replica_region: str,
+    policy: str | None = None,
+    bypass_policy_lockout_safety_check: bool = False,
+    description: str = "",
+    tags: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
+    del bypass_policy_lockout_safety_check
+    key = _primary(request, key_id)
+    there = replace(request.caller, region=replica_region)
+    authorize_account(there, "CreateKey")
+    now = request.clock.now()
+    draft = replace(
+        key,
+        region=replica_region,
+        created_at=now,
+        policy=default_policy(key.account) if policy is None else check_policy(policy),
+        state=KeyState.CREATING,
+        description=description,
+        tags=check_tags(tags),
+        rotation_period_days=None,
+        next_rotation_at=None,
+        on_demand_at=None,
+        on_demand_rotations=0,
+        expires_at=None,
+        settles_at=now + CREATING_SECONDS,
+    )
+
+    def copy(edit: Edit, stored: Key) -> Key:
+        if edit.key(key.account, replica_region, key.key_id) is not None:
+            raise KMSError("AlreadyExistsException", f"{draft.arn} already exists.")
+        edit.add_key(replace(draft, material_id=stored.material_id))
+        for material in edit.materials(stored):
+            _copy_material(request, edit, stored, material, replica_region)
+        return stored
+
+    request.change(key, copy)
+    replica = request.store.key(key.account, replica_region, key.key_id)
+    assert replica is not None
+    return {
+        "ReplicaKeyMetadata": key_metadata(request.store, replica),
+        "ReplicaPolicy": replica.policy,
+        "ReplicaTags": [{"TagKey": name, "TagValue": value} for name, value in replica.tags],
+    }
+
+
+def update_primary_region(request: Request, *, key_id: str, primary_region: str) -> dict[str, Any]:
+    key = _primary(request, key_id)
+    check_state(key, request.operation)
+    if primary_region == key.region:
+        raise KMSError("ValidationException", f"{key.arn} is already the primary key.")
+    missing = arn.kms_key(primary_region, key.account, key.key_id)
+    replica = request.store.key(key.account, primary_region, key.key_id)
+    if replica is None:
+        raise KMSError("NotFoundException", f"Key '{missing}' does not exist")
+    authorize(replace(request.caller, region=primary_region), request.operation, replica)
+    settles_at = request.clock.now() + UPDATING_SECONDS
+
+    def exchange(edit: Edit, stored: Key) -> Key:
+        successor = edit.key(key.account, primary_region, key.key_id)
+        if successor is None:
+            raise KMSError("NotFoundException", f"Key '{missing}' does not exist")
+        check_state(successor, request.operation)
+        for member in edit.related(stored):
+            edit.put_key(replace(member, primary_region=primary_region))
+        edit.put_key(
+            replace(
+                successor,
+                primary_region=primary_region,
+                state=KeyState.UPDATING,
+                settles_at=settles_at,
+                rotation_period_days=stored.rotation_period_days,
+                next_rotation_at=stored.next_rotation_at,
+                on_demand_at=stored.on_demand_at,
+                on_demand_rotations=stored.on_demand_rotations,
+            )
+        )
+        return replace(
+            stored,
+            primary_region=primary_region,
+            state=KeyState.UPDATING,
+            settles_at=settles_at,
+            rotation_period_days=None,
+            next_rotation_at=None,
+            on_demand_at=None,
+            on_demand_rotations=0,
+        )
+
+    request.change(key, exchange)
+    return {}
+
+
+def _primary(request: Request, key_id: str) -> Key:
+    key = request.own(key_id)
+    if not key.multi_region or key.replica:
+        raise KMSError(
+            "UnsupportedOperationException", f"{key.arn} is not a multi-region primary key."
+        )
+    return key
+
+
+def _copy_material(request: Request, edit: Edit, key: Key, material: Material, region: str) -> None:
+    """Give the replica in `region` the material itself, or the id of what it must import."""
+    draft = replace(material, region=region, wrapped=b"", expires_at=None)
+    if key.origin == ORIGIN_EXTERNAL:
+        if not material.bound:
+            waiting = MaterialState.PENDING_IMPORTS
+            edit.put_material(replace(material, state=waiting))
+            draft = replace(draft, state=waiting)
+        edit.put_material(draft)
+        return
+    name = (material.account, material.region, material.material_id)
+    edit.put_material(request.store.wrap(draft, bytearray(request.store.backing_key(*name))))
