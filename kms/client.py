@@ -84,6 +84,39 @@ class KMS:
         plaintext: bytearray = self._service.call("Decrypt", arguments, caller)["Plaintext"]
         return plaintext
 
+    def open_data_key(
+        self, caller: Caller, *, wrapped: bytes, context: Mapping[str, str]
+    ) -> DataKey:
+        """Decrypt as `caller`, and the key that had wrapped."""
+        arguments = {"ciphertext_blob": wrapped, "encryption_context": context}
+        output = self._service.call("Decrypt", arguments, caller)
+        return DataKey(output["Plaintext"], wrapped, output["KeyId"], output["KeyMaterialId"])
+
+    def permit(
+        self, caller: Caller, *, operation: str, key_id: str, context: Mapping[str, str]
+    ) -> str:
+        """The ARN of the key, if `caller` may run `operation` with it now; nothing is recorded.
+
+        For services that keep what a key has wrapped: raises what the operation would raise.
+        """
+        return self._service.permit(operation, caller, key_id=key_id, context=context)
+
+    def fill_random(self, buffer: bytearray) -> None:
+        """Fill `buffer` with random bytes, leaving no copy elsewhere."""
+        self._store.fill_random(buffer)
+
+    def seal_owned(self, *, owner: str, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
+        """A small secret under the key that the service `owner` owns; see the next methods."""
+        self._store.refresh()
+        material_id, backing = self._store.owned(owner, self._service.clock.now())
+        return ciphertext.seal(
+            backing,
+            material_id=bytes.fromhex(material_id),
+            kind=ciphertext.KIND_ENCRYPT,
+            plaintext=plaintext,
+            context=ciphertext.canonical(context),
+        )
+
     def generate_owned_data_key(self, *, owner: str, context: Mapping[str, str]) -> DataKey:
         """A data key under the key that the service `owner` owns, which no API call can reach."""
         self._store.refresh()
@@ -102,7 +135,10 @@ class KMS:
     def open_owned_data_key(
         self, *, owner: str, wrapped: bytes, context: Mapping[str, str]
     ) -> bytearray:
-        """The key that `generate_owned_data_key` wrapped. Raises InvalidCiphertextException."""
+        """What `generate_owned_data_key` or `seal_owned` made.
+
+        Raises InvalidCiphertextException.
+        """
         self._store.refresh()
         material_id, backing = self._store.owned(owner, self._service.clock.now())
         blob = ciphertext.parse(wrapped)

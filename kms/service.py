@@ -51,6 +51,18 @@ class Service:
         self._record(request, "")
         return output
 
+    def permit(
+        self, operation: str, caller: Caller, *, key_id: str, context: Mapping[str, str]
+    ) -> str:
+        """The ARN of the key, if the operation would be let through with it; nothing happens.
+
+        Raises KMSError as the operation would.
+        """
+        request = Request(operation, caller, self.store, self.clock)
+        request.context = context
+        self.store.refresh()
+        return request.use(key_id).arn
+
     def _record(self, request: Request, error_code: str) -> None:
         caller = request.caller
         self._audit.record(

@@ -269,7 +269,7 @@ def application() -> Application:
     traces = TraceFile(settings.data) if settings.dev else None
     services = Services(
         store=store,
-        data_keys=DataKeys(kms),
+        data_keys=DataKeys(kms, insecure_customer_keys=settings.dev and settings.loopback),
         clock=service_clock(),
         settings=settings,
         account=directory.account,

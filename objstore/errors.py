@@ -82,7 +82,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
     "InvalidEncryptionAlgorithmError": (
         400,
-        "The encryption request you specified is not valid. Supported value: AES256.",
+        "The Encryption request you specified is not valid. Supported value: AES256.",
     ),
     "InvalidLocationConstraint": (400, "The specified location-constraint is not valid"),
     "InvalidObjectState": (403, "The operation is not valid for the object's storage class"),

@@ -151,7 +151,7 @@ def _open_key(
     report: Report, data_keys: DataKeys, caller: Caller, bucket: Bucket, manifest: Manifest
 ) -> bytearray | None:
     try:
-        data_key = data_keys.open(caller, manifest, bucket=bucket)
+        data_key = data_keys.open(caller, manifest, bucket=bucket, key=manifest.key)
     except (AWSError, TamperedError) as error:
         report.checks.append(Check("data key, unwrapped by the KMS", False, str(error)))
         return None

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from kms.aws.errors import AWSError
 from objstore.call import Call, Reply
 from objstore.checksum import Algorithm, ChecksumHeaders, bad_digest
-from objstore.crypt.frames import wipe
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
+from objstore.crypt.manifest import BindingKeys, Manifest, Mode
 from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.storage.records import Check, Part, StoredObject, Upload, UploadChangedError
@@ -27,10 +28,11 @@ from objstore.transfer.publish import Description, Stored, publishable
 from objstore.transfer.ranges import PART_NUMBER_MAX
 from objstore.transfer.receive import commit
 from objstore.transfer.upload import (
+    Recipe,
     find_upload,
     join_parts,
+    open_binding_keys,
     open_part,
-    open_upload_key,
     read_recipe,
 )
 
@@ -46,9 +48,10 @@ async def complete_multipart_upload(
     checksum_type: str | None = None,
     mpu_object_size: int | None = None,
     checksums: ChecksumHeaders = NO_CHECKSUM_HEADERS,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
     conditions: WriteConditions = NO_WRITE_CONDITIONS,
 ) -> Reply:
-    """Opens the data key as the caller, to bind the parts into the manifest.
+    """Opens the data key as the caller only if the upload has a checksum algorithm of its own.
 
     Raises MalformedXML, InvalidPartOrder, InvalidPart, EntityTooSmall, BadDigest.
     """
@@ -66,28 +69,26 @@ async def complete_multipart_upload(
     if checksum_type is not None and checksum_type != (upload.checksum_type or checksum_type):
         raise S3Error("InvalidRequest", "The upload was created using another checksum type.")
     recipe = read_recipe(upload)
-    data_key = open_upload_key(call, upload, recipe)
+    keys = open_binding_keys(call, upload, recipe, customer)
     try:
-        _check_part_sums(upload, data_key, entries, parts)
-        stored = join_parts(data_key, upload, parts)
+        _check_part_sums(upload, recipe, keys, entries, parts)
+        stored = join_parts(keys, upload, recipe, parts)
         _check_whole(checksums, stored)
         new = publishable(
-            recipe,
-            data_key=data_key,
+            recipe.manifest,
+            data_key=keys,
             bucket=call.bucket,
             key=upload.key,
             created_ms=int(call.services.clock.now() * 1000),
-            description=Description(
-                recipe.content, recipe.metadata, upload.storage_class, upload.attributes
-            ),
+            description=_description(upload, recipe.manifest),
             stored=stored,
         )
     finally:
-        wipe(data_key)
+        keys.wipe()
     await _publish(call, upload_id, parts, new, check)
     return {
         **_identity(call, key, new.etag, new.version_id),
-        **describe(recipe),
+        **_described(recipe),
         **shown(
             stored.checksum_algorithm,
             stored.checksums[stored.checksum_algorithm],
@@ -117,6 +118,15 @@ async def _publish(
             raise
         # By now S3 has answered 200 and kept the connection alive; the body tells of the failure.
         raise AWSError(error.code, error.message, status=200, fields=error.fields) from None
+
+
+def _description(upload: Upload, manifest: Manifest) -> Description:
+    return Description(manifest.content, manifest.metadata, upload.storage_class, upload.attributes)
+
+
+def _described(recipe: Recipe) -> dict[str, Any]:
+    """The encryption members of the reply, which has none for a customer's key."""
+    return {} if recipe.manifest.mode is Mode.SSE_C else describe(recipe.manifest)
 
 
 def _repeated(call: Call, upload_id: str, key: str) -> Reply:
@@ -188,13 +198,14 @@ def _check_size(parts: Sequence[Part], declared_size: int | None) -> None:
 
 def _check_part_sums(
     upload: Upload,
-    data_key: bytearray,
+    recipe: Recipe,
+    keys: BindingKeys,
     entries: Sequence[Mapping[str, Any]],
     parts: Sequence[Part],
 ) -> None:
     """Compare the checksums that the completion names with those of the parts."""
     for entry, part in zip(entries, parts, strict=True):
-        algorithm, value = open_part(data_key, part)
+        algorithm, value = open_part(keys, recipe, part)
         named = entry.get(Algorithm(algorithm).member)
         if named is not None and named != value:
             raise S3Error("InvalidPart", UploadId=upload.upload_id, PartNumber=str(part.number))

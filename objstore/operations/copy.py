@@ -8,13 +8,18 @@ from typing import Any
 
 from objstore.call import Call, Reply
 from objstore.checksum import Algorithm, algorithm_named
+from objstore.crypt.customer_keys import (
+    COPYING,
+    NO_COPY_SOURCE_KEY,
+    CopySourceKeyHeaders,
+    CustomerKeyHeaders,
+)
 from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Mode
 from objstore.crypt.sse import (
     NO_ENCRYPTION_HEADERS,
     SETTING,
     EncryptionHeaders,
-    choose,
     context_header,
     describe,
 )
@@ -32,6 +37,7 @@ from objstore.transfer.conditions import (
     write_check,
 )
 from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
+from objstore.transfer.encryption import choose
 from objstore.transfer.integrity import DEFAULT_ALGORITHM, Digests, shown
 from objstore.transfer.publish import FULL_OBJECT, Description, publish, publishable, single_part
 from objstore.transfer.receive import receive
@@ -61,6 +67,14 @@ class SourceNamed:
     expected_source_bucket_owner: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KeyedSource:
+    """The source and the customer's key that opens it, if it takes one."""
+
+    source: CopySource
+    customer: CustomerKeyHeaders
+
+
 async def copy_object(
     call: Call,
     *,
@@ -72,6 +86,7 @@ async def copy_object(
     attributes: AttributeHeaders = NO_ATTRIBUTE_HEADERS,
     conditions: WriteConditions = NO_WRITE_CONDITIONS,
     source_conditions: CopySourceConditions = NO_COPY_SOURCE_CONDITIONS,
+    source_key: CopySourceKeyHeaders = NO_COPY_SOURCE_KEY,
 ) -> Reply:
     content.check(headers)
     _check_directives(directives)
@@ -85,7 +100,8 @@ async def copy_object(
         named_attributes = _attributes(call, key, source, directives, attributes)
         description = _description(source, directives, headers, named_attributes)
         try:
-            return await _copy(call, key, source, directives, description, encryption, conditions)
+            keyed = KeyedSource(source, source_key.customer)
+            return await _copy(call, key, keyed, directives, description, encryption, conditions)
         except BlobMissingError:
             # The source was replaced while the copy began; look again, once.
             if last:
@@ -96,7 +112,7 @@ async def copy_object(
 async def _copy(
     call: Call,
     key: str,
-    source: CopySource,
+    keyed: KeyedSource,
     directives: Directives,
     description: Description,
     encryption: EncryptionHeaders,
@@ -104,9 +120,11 @@ async def _copy(
 ) -> Reply:
     services = call.services
     check = write_check(conditions, key)
-    choice = choose(encryption, call.bucket)
-    steps.request(call, "CopyObject", key, choice)
-    source_key = open_key(call, source.bucket, source.stored, source.manifest)
+    choice = choose(call, "CopyObject", key, encryption)
+    source = keyed.source
+    source_key = open_key(
+        call, source.bucket, source.stored, source.manifest, keyed.customer, COPYING
+    )
     try:
         envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
         try:
@@ -141,7 +159,7 @@ async def _copy(
         "CopyObjectResult": _result(new, received.checksum),
         "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
         "VersionId": versions.written(new.version_id),
-        **describe(envelope),
+        **describe(envelope, choice.customer),
         "SSEKMSEncryptionContext": context_header(envelope),
     }
 

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 
 from objstore.call import Call, Reply
 from objstore.checksum import ChecksumHeaders
+from objstore.crypt.customer_keys import (
+    COPYING,
+    NO_COPY_SOURCE_KEY,
+    NO_CUSTOMER_KEY,
+    CopySourceKeyHeaders,
+    CustomerKeyHeaders,
+)
 from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Mode
 from objstore.crypt.sse import (
     NO_ENCRYPTION_HEADERS,
     EncryptionHeaders,
-    choose,
     context_header,
     describe,
 )
@@ -36,6 +42,7 @@ from objstore.transfer.conditions import (
     check_copy_source,
 )
 from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
+from objstore.transfer.encryption import check_not_blocked, choose
 from objstore.transfer.integrity import (
     NO_CHECKSUM_HEADERS,
     Digests,
@@ -72,6 +79,14 @@ class CopiedPart:
     expected_source_bucket_owner: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CopiedKeys:
+    """The customer's keys of the upload and of the source."""
+
+    target: CustomerKeyHeaders
+    source: CustomerKeyHeaders
+
+
 async def create_multipart_upload(
     call: Call,
     *,
@@ -86,16 +101,18 @@ async def create_multipart_upload(
     content.check(headers)
     kind = checksum_type_of(checksum_algorithm, checksum_type)
     asked_for = asked(call, key, attributes)
-    choice = choose(encryption, call.bucket)
-    steps.request(call, "CreateMultipartUpload", key, choice)
+    choice = choose(call, "CreateMultipartUpload", key, encryption)
     services = call.services
+    upload_id = secrets.token_urlsafe(UPLOAD_ID_BYTES)
     now_ms = int(services.clock.now() * 1000)
     storage_class = headers.storage_class or STANDARD
     envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
     try:
         steps.generated(call, envelope)
         recipe = make_recipe(
+            services.data_keys,
             envelope,
+            upload_id=upload_id,
             bucket=call.bucket,
             key=encoded_key,
             created_ms=now_ms,
@@ -106,7 +123,7 @@ async def create_multipart_upload(
     finally:
         steps.wipe_envelope(call, envelope)
     upload = Upload(
-        upload_id=secrets.token_urlsafe(UPLOAD_ID_BYTES),
+        upload_id=upload_id,
         bucket_id=call.bucket.bucket_id,
         key=encoded_key,
         initiated_ms=now_ms,
@@ -125,7 +142,7 @@ async def create_multipart_upload(
         "ChecksumAlgorithm": checksum_algorithm,
         "ChecksumType": kind or None,
         "SSEKMSEncryptionContext": context_header(envelope),
-        **describe(envelope),
+        **describe(envelope, choice.customer),
     }
 
 
@@ -138,6 +155,7 @@ async def upload_part(
     body: Payload,
     content_md5: str | None = None,
     checksums: ChecksumHeaders = NO_CHECKSUM_HEADERS,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
 ) -> Reply:
     check_part_number(part_number)
     if body.length > PART_BYTES_MAX:
@@ -148,25 +166,27 @@ async def upload_part(
         )
     upload = find_upload(call, upload_id, key)
     recipe = read_recipe(upload)
+    manifest = recipe.manifest
+    check_not_blocked(call, "UploadPart", key, manifest.mode)
     digests = body_digests(
         body,
         checksums,
         content_md5,
-        want_md5=recipe.mode is Mode.SSE_S3,
+        want_md5=manifest.mode is Mode.SSE_S3,
         kept=kept_algorithm(upload),
     )
-    data_key = open_upload_key(call, upload, recipe)
+    data_key = open_upload_key(call, upload, recipe, customer)
     try:
-        steps.unwrapped(call, recipe, data_key)
+        steps.unwrapped(call, manifest, data_key)
         part, received = await _take(call, upload, part_number, data_key, body, digests)
-        steps.encrypted(call, recipe, received)
+        steps.encrypted(call, manifest, received)
     finally:
-        steps.wipe_opened(call, recipe, data_key)
+        steps.wipe_opened(call, manifest, data_key)
     await commit(call.services.store, received, call.services.store.put_part(part))
     verified = digests.verified
     return {
         "ETag": f'"{part.etag}"',
-        **describe(recipe),
+        **describe(manifest, customer),
         **(shown(*verified) if verified is not None else {}),
     }
 
@@ -179,14 +199,17 @@ async def upload_part_copy(
     part_number: int,
     copied: CopiedPart,
     conditions: CopySourceConditions = NO_COPY_SOURCE_CONDITIONS,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
+    source_key: CopySourceKeyHeaders = NO_COPY_SOURCE_KEY,
 ) -> Reply:
     check_part_number(part_number)
     upload = find_upload(call, upload_id, key)
+    keys = CopiedKeys(customer, source_key.customer)
     try:
-        return await _copy_part(call, upload, part_number, copied, conditions)
+        return await _copy_part(call, upload, part_number, copied, conditions, keys)
     except BlobMissingError:
         # The source was replaced while the copy began; look again, once.
-        return await _copy_part(call, upload, part_number, copied, conditions)
+        return await _copy_part(call, upload, part_number, copied, conditions, keys)
 
 
 async def _copy_part(
@@ -195,7 +218,11 @@ async def _copy_part(
     number: int,
     copied: CopiedPart,
     conditions: CopySourceConditions,
+    keys: CopiedKeys,
 ) -> Reply:
+    recipe = read_recipe(upload)
+    manifest = recipe.manifest
+    check_not_blocked(call, "UploadPartCopy", upload.key.decode(), manifest.mode)
     source = copy_source(
         call, copied.copy_source, expected_owner=copied.expected_source_bucket_owner
     )
@@ -203,12 +230,11 @@ async def _copy_part(
     size = source.stored.size
     text = copied.copy_source_range
     start, stop = (0, size) if text is None else parse_copy_range(text, size)
-    recipe = read_recipe(upload)
     kept = kept_algorithm(upload)
-    digests = Digests(None, kept=kept, want_md5=recipe.mode is Mode.SSE_S3)
-    source_key = open_key(call, source.bucket, source.stored, source.manifest)
+    digests = Digests(None, kept=kept, want_md5=manifest.mode is Mode.SSE_S3)
+    source_key = open_key(call, source.bucket, source.stored, source.manifest, keys.source, COPYING)
     try:
-        data_key = open_upload_key(call, upload, recipe)
+        data_key = open_upload_key(call, upload, recipe, keys.target)
         try:
             body = await plaintext(call, source, source_key, start=start, stop=stop)
             part, received = await _take(call, upload, number, data_key, body, digests)
@@ -223,7 +249,7 @@ async def _copy_part(
     return {
         "CopyPartResult": result,
         "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
-        **describe(recipe),
+        **describe(manifest, keys.target),
     }
 
 
@@ -237,14 +263,15 @@ async def _take(
 ) -> tuple[Part, Received]:
     """Receive a part and describe its row, which is yet to be committed."""
     received = await receive(call.services.store, data_key, source, digests=digests)
+    etag = received.md5 if digests.want_md5 and received.md5 else random_etag()
     part = Part(
         upload_id=upload.upload_id,
         number=number,
         size=received.size,
-        etag=received.md5 if digests.want_md5 and received.md5 else random_etag(),
+        etag=etag,
         modified_ms=int(call.services.clock.now() * 1000),
         blob=received.blob,
-        sealed=seal_part(data_key, upload.upload_id, number, received),
+        sealed=seal_part(data_key, upload.upload_id, number, etag, received),
         inline=received.inline,
     )
     return part, received

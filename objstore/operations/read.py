@@ -9,8 +9,9 @@ from datetime import datetime
 from kms.aws.errors import AWSError
 from kms.aws.identity import PrincipalKind
 from objstore.call import Call, Reply
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.crypt.frames import wipe
-from objstore.crypt.manifest import Manifest, decode
+from objstore.crypt.manifest import Manifest, Mode, decode, open_manifest_checksums
 from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.names import whole_second
@@ -20,7 +21,7 @@ from objstore.transfer.conditions import NO_READ_CONDITIONS, ReadConditions, che
 from objstore.transfer.integrity import shown
 from objstore.transfer.ranges import Span, parse_range, part_span
 from objstore.transfer.send import Body, send
-from objstore.transfer.source import checksums, find, open_key
+from objstore.transfer.source import find, open_key
 
 ENABLED = "ENABLED"
 
@@ -58,12 +59,13 @@ async def get_object(
     selection: Selection = EVERYTHING,
     conditions: ReadConditions = NO_READ_CONDITIONS,
     overrides: Overrides = NO_OVERRIDES,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
 ) -> Reply:
     try:
-        return await _get(call, key, selection, conditions, overrides)
+        return await _get(call, key, selection, conditions, overrides, customer)
     except BlobMissingError:
         # The object was replaced between its row's and its blob's reading; look again, once.
-        return await _get(call, key, selection, conditions, overrides)
+        return await _get(call, key, selection, conditions, overrides, customer)
 
 
 async def _get(
@@ -72,6 +74,7 @@ async def _get(
     selection: Selection,
     conditions: ReadConditions,
     overrides: Overrides,
+    customer: CustomerKeyHeaders,
 ) -> Reply:
     stored = find(call, call.bucket, key, selection.version_id)
     check_read(conditions, stored)
@@ -79,9 +82,10 @@ async def _get(
     manifest = decode(stored.manifest)
     span = _span(selection, manifest)
     reply = _described(call, key, stored, manifest, selection, overrides, span)
+    reply.update(describe(manifest, customer))
     start, stop = span or (0, stored.size)
     steps.found(call, key, manifest, stored)
-    data_key = open_key(call, call.bucket, stored, manifest)
+    data_key = open_key(call, call.bucket, stored, manifest, customer)
     try:
         steps.unwrapped(call, manifest, data_key)
         if selection.checksum_mode == ENABLED:
@@ -108,10 +112,12 @@ async def head_object(
     selection: Selection = EVERYTHING,
     conditions: ReadConditions = NO_READ_CONDITIONS,
     overrides: Overrides = NO_OVERRIDES,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
 ) -> Reply:
     """Needs no data key, so no permission on its KMS key either, but for the checksum.
 
-    Checksums are sealed; without the permission the reply leaves them out, as S3 does.
+    Checksums are sealed; without the permission the reply leaves them out, as S3 does. The
+    customer's key, on the other hand, is always asked for.
     """
     stored = find(call, call.bucket, key, selection.version_id, inline=False, method="HEAD")
     check_read(conditions, stored)
@@ -119,12 +125,17 @@ async def head_object(
     reply = _described(
         call, key, stored, manifest, selection, overrides, _span(selection, manifest)
     )
-    if selection.checksum_mode == ENABLED:
+    reply.update(describe(manifest, customer))
+    customers = manifest.mode is Mode.SSE_C or not customer.absent
+    if selection.checksum_mode == ENABLED or customers:
         try:
-            data_key = open_key(call, call.bucket, stored, manifest)
+            data_key = open_key(call, call.bucket, stored, manifest, customer)
         except AWSError:
+            if customers:
+                raise
             return reply
-        _add_checksum(reply, data_key, manifest, selection)
+        if selection.checksum_mode == ENABLED:
+            _add_checksum(reply, data_key, manifest, selection)
         wipe(data_key)
     return reply
 
@@ -162,7 +173,6 @@ def _described(
         "Metadata": manifest.metadata,
         "StorageClass": content.shown_storage_class(stored.storage_class),
         **content.describe(manifest.content),
-        **describe(manifest),
     }
     if span is not None and start < stop:
         reply["ContentRange"] = f"bytes {start}-{stop - 1}/{stored.size}"
@@ -198,7 +208,7 @@ def _add_checksum(
     reply: Reply, data_key: bytearray, manifest: Manifest, selection: Selection
 ) -> None:
     """Add the checksum of what the reply holds: the object's or one part's, none for a range."""
-    sums = checksums(data_key, manifest)
+    sums = open_manifest_checksums(data_key, manifest)
     if selection.part_number is not None and len(manifest.parts) > 1:
         number = manifest.parts[selection.part_number - 1].number
         reply.update(shown(manifest.checksum_algorithm, sums.get(str(number))))

@@ -8,12 +8,12 @@ from typing import Any
 
 from kms.aws.arn import ARN, account_root
 from objstore.call import Call, Reply
-from objstore.crypt.frames import wipe
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.errors import S3Error
 from objstore.names import check_encoding_type, encode_key, instant, page_size
 from objstore.storage.records import Part, Upload, UploadMissingError, UploadPage
 from objstore.transfer.integrity import shown
-from objstore.transfer.upload import find_upload, open_part, open_upload_key, read_recipe
+from objstore.transfer.upload import find_upload, open_binding_keys, open_part, read_recipe
 
 PARTS_LISTED_MAX = 1000
 UPLOADS_LISTED_MAX = 1000
@@ -42,6 +42,7 @@ async def list_parts(
     upload_id: str,
     max_parts: int | None = None,
     part_number_marker: int | None = None,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
 ) -> Reply:
     """Checksums are shown, for which the caller must be able to open the data key, only if the
     upload was created with a checksum algorithm.
@@ -51,7 +52,7 @@ async def list_parts(
     after = max(part_number_marker or 0, 0)
     found = call.services.store.parts(upload_id, after=after, limit=limit + 1)
     page = found[:limit]
-    sums = _part_sums(call, upload, page)
+    sums = _part_sums(call, upload, page, customer)
     truncated = len(found) > limit > 0
     return {
         "Bucket": call.bucket.name,
@@ -87,15 +88,18 @@ def _initiator(call: Call, upload: Upload) -> dict[str, str]:
     return {"ID": upload.owner}
 
 
-def _part_sums(call: Call, upload: Upload, parts: list[Part]) -> dict[int, dict[str, Any]]:
+def _part_sums(
+    call: Call, upload: Upload, parts: list[Part], customer: CustomerKeyHeaders
+) -> dict[int, dict[str, Any]]:
     """The checksum members of each part, by number."""
     if not upload.checksum_algorithm or not parts:
         return {}
-    data_key = open_upload_key(call, upload, read_recipe(upload))
+    recipe = read_recipe(upload)
+    keys = open_binding_keys(call, upload, recipe, customer)
     try:
-        return {part.number: shown(*open_part(data_key, part)) for part in parts}
+        return {part.number: shown(*open_part(keys, recipe, part)) for part in parts}
     finally:
-        wipe(data_key)
+        keys.wipe()
 
 
 async def list_multipart_uploads(

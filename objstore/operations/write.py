@@ -9,7 +9,6 @@ from objstore.crypt.manifest import Mode
 from objstore.crypt.sse import (
     NO_ENCRYPTION_HEADERS,
     EncryptionHeaders,
-    choose,
     context_header,
     describe,
 )
@@ -24,6 +23,7 @@ from objstore.transfer.conditions import (
     write_check,
 )
 from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
+from objstore.transfer.encryption import choose
 from objstore.transfer.integrity import (
     NO_CHECKSUM_HEADERS,
     body_digests,
@@ -64,8 +64,7 @@ async def put_object(
     asked_for = asked(call, key, attributes)
     check = write_check(conditions, key)
     services = call.services
-    choice = choose(encryption, call.bucket)
-    steps.request(call, "PutObject", key, choice)
+    choice = choose(call, "PutObject", key, encryption)
     # S3 asks KMS before it looks at conditions and checksums, and so do we.
     envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
     try:
@@ -97,6 +96,6 @@ async def put_object(
         "ETag": f'"{new.etag}"',
         "VersionId": versions.written(new.version_id),
         "SSEKMSEncryptionContext": context_header(envelope),
-        **describe(envelope),
+        **describe(envelope, choice.customer),
         **shown(received.checksum_algorithm, received.checksum, FULL_OBJECT),
     }

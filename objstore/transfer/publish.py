@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from objstore.crypt.data_keys import Wrapped
-from objstore.crypt.manifest import Manifest, PartEntry, authenticate, encode, seal_checksums
+from objstore.crypt.manifest import (
+    DERIVED_CHECKSUMS,
+    BindingKeys,
+    Manifest,
+    PartEntry,
+    authenticate,
+    encode,
+    seal_checksums,
+)
 from objstore.storage.records import BlobRef, Bucket, Check, StoredObject
 from objstore.storage.store import Store
 from objstore.transfer import locks
@@ -88,15 +96,21 @@ def single_part(received: Received, *, plain_md5: bool) -> Stored:
 def publishable(
     envelope: Wrapped,
     *,
-    data_key: bytearray,
+    data_key: bytearray | BindingKeys,
     bucket: Bucket,
     key: bytes,
     created_ms: int,
     description: Description,
     stored: Stored,
 ) -> StoredObject:
-    """The row of a new object, as its newest version, whose `data_key` `envelope` holds wrapped."""
+    """The row of a new object, as its newest version, whose `data_key` `envelope` holds wrapped.
+
+    The keys derived from the data key do as well as the key itself.
+    """
     version_id = new_version_id(bucket)
+    sealing_key, flags = data_key, envelope.flags
+    if isinstance(sealing_key, BindingKeys):
+        sealing_key, flags = sealing_key.checksums, flags | DERIVED_CHECKSUMS
     size = sum(part.length for part in stored.parts)
     manifest = Manifest(
         bucket_id=bucket.bucket_id,
@@ -111,10 +125,11 @@ def publishable(
         context=envelope.context,
         content=description.content,
         metadata=description.metadata,
-        checksums=seal_checksums(data_key, stored.checksums, binding=version_id.encode()),
+        checksums=seal_checksums(sealing_key, stored.checksums, binding=version_id.encode()),
         checksum_algorithm=stored.checksum_algorithm,
         checksum_type=stored.checksum_type,
         parts=stored.parts,
+        flags=flags,
     )
     encoded = encode(manifest)
     return StoredObject(

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, M
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from objstore.crypt.frames import Buffer, Sealer, seal_small, sealed_size
+from objstore.crypt.frames import Buffer
+from objstore.crypt.layers import BlobSealer, layers_in, seal_whole, stored_size
 from objstore.errors import S3Error
 from objstore.storage.blobs import BlobWriter, inline_blob, new_blob_id
 from objstore.storage.records import (
@@ -22,8 +23,6 @@ from objstore.storage.records import (
 )
 from objstore.storage.store import Store
 from objstore.transfer.integrity import Digests
-
-BATCH_BYTES = 1024 * 1024
 
 T = TypeVar("T")
 Raw = TypeVar("Raw")
@@ -94,7 +93,7 @@ async def receive(
 
     Raises what `source` and `digests` raise, and ServiceUnavailable if the disk is full.
     """
-    if sealed_size(source.length) <= store.inline_bytes_max:
+    if stored_size(source.length, layers_in(data_key)) <= store.inline_bytes_max:
         return await _receive_small(data_key, source, digests)
     return await _receive_large(store, data_key, source, digests)
 
@@ -140,7 +139,7 @@ async def _receive_small(data_key: bytearray, source: Source[Raw], digests: Dige
     digests.update(plaintext)
     digests.verify(trailers)
     blob_id = new_blob_id()
-    sealed, commitment = seal_small(data_key, blob_id=blob_id, plaintext=plaintext)
+    sealed, commitment = seal_whole(data_key, blob_id=blob_id, plaintext=plaintext)
     blob = inline_blob(sealed, blob_id)
     return _received(blob, sealed, commitment, len(plaintext), digests, None)
 
@@ -150,7 +149,8 @@ async def _receive_large(
 ) -> Received:
     """While a thread works on one batch, the loop receives the next: two batches in memory."""
     pending: asyncio.Future[Any] | None = None
-    opening = asyncio.ensure_future(store.run(store.new_blob, sealed_size(source.length)))
+    size = stored_size(source.length, layers_in(data_key))
+    opening = asyncio.ensure_future(store.run(store.new_blob, size))
     try:
         writer = await _outcome(opening)
         sealing = _Sealing(writer, data_key, source, digests)
@@ -212,11 +212,7 @@ def _received(
 
 
 class _Sealing:
-    """The thread's half of the pipeline: decodes, hashes, seals and writes batch by batch.
-
-    A chunk can be sealed only when it is whole, so the end of each batch waits here, less than
-    one chunk of it, until the next arrives.
-    """
+    """The thread's half of the pipeline: decodes, hashes, seals and writes batch by batch."""
 
     def __init__(
         self, writer: BlobWriter, data_key: bytearray, source: Source[Any], digests: Digests
@@ -224,40 +220,22 @@ class _Sealing:
         self._writer = writer
         self._source = source
         self._digests = digests
-        self._sealer = Sealer(data_key, blob_id=writer.blob_id, plaintext_length=source.length)
-        self._chunk = self._sealer.chunk_length
-        self._rest = bytearray()
-        self._out = memoryview(bytearray(sealed_size(BATCH_BYTES)))
+        self._sealer = BlobSealer(data_key, blob_id=writer.blob_id, plaintext_length=source.length)
         self.commitment = self._sealer.commitment
-        writer.write(self._sealer.header)
+        self._write(self._sealer.begin())
 
     def take(self, raw: object) -> None:
         """Work on one batch as it came from the source."""
         for piece in self._source.decode(raw):
             self._digests.update(piece)
-            self._add(memoryview(piece))
+            self._write(self._sealer.add(piece))
 
     def finish(self) -> BlobRef:
         """Verify everything, seal the end and make the blob durable."""
         self._digests.verify(self._source.finish())
-        if not self._sealer.finished:
-            self._seal(memoryview(self._rest))
+        self._write(self._sealer.finish())
         return self._writer.finish()
 
-    def _add(self, plaintext: memoryview) -> None:
-        if self._rest:
-            room = self._chunk - len(self._rest)
-            self._rest += plaintext[:room]
-            plaintext = plaintext[room:]
-            if len(self._rest) < self._chunk:
-                return
-            self._seal(memoryview(self._rest))
-            self._rest = bytearray()
-        whole = len(plaintext) - len(plaintext) % self._chunk
-        for start in range(0, whole, BATCH_BYTES):
-            self._seal(plaintext[start : min(start + BATCH_BYTES, whole)])
-        self._rest += plaintext[whole:]
-
-    def _seal(self, plaintext: memoryview) -> None:
-        written = self._sealer.seal(plaintext, self._out)
-        self._writer.write(self._out[:written])
+    def _write(self, sealed: Iterable[Buffer]) -> None:
+        for piece in sealed:
+            self._writer.write(piece)

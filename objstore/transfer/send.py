@@ -5,11 +5,13 @@ and not a torn reply; what is found later raises in the middle of the body, whic
 connection. Bytes that were not verified never leave.
 """
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncIterator
 from itertools import accumulate
 
-from objstore.crypt.frames import HEADER_LENGTH, Buffer, Opener, open_small, wipe
+from objstore.crypt.frames import Buffer, wipe
+from objstore.crypt.layers import BlobOpener, layers_in, open_whole
 from objstore.crypt.manifest import Manifest, PartEntry
 from objstore.storage.blobs import BlobReader
 from objstore.storage.records import BlobRef, StoredObject
@@ -80,7 +82,7 @@ class Sending:
     async def _next(self) -> Buffer:
         part = self._part
         if part is None or self._at >= part.stop:
-            part = self._open_next()
+            part = await self._open_next()
         batch = part.batch(self._at, self._stop, self._sealed)
         if batch.read_warm():
             plaintext = batch.open()
@@ -89,14 +91,24 @@ class Sending:
         self._at += len(plaintext)
         return plaintext
 
-    def _open_next(self) -> "_OpenPart":
+    async def _open_next(self) -> "_OpenPart":
         if self._part is not None:
             self._part.close()
             self._part = None
         index = bisect_right(self._ends, self._at)
         start = self._ends[index] - self._parts[index].length
         entry, ref = self._parts[index], self._blobs[index]
-        self._part = _open_part(self._store, self._data_key, entry, ref, start)
+        opening = (self._store, self._data_key, entry, ref, start)
+        if layers_in(self._data_key) == 1:
+            self._part = _open_part(*opening)
+        else:
+            # The inner header is inside the first chunk: more than the loop should wait for.
+            job = asyncio.ensure_future(self._store.run(_open_part, *opening))
+            try:
+                self._part = await asyncio.shield(job)
+            except asyncio.CancelledError:
+                job.add_done_callback(_close_late)
+                raise
         if self._part.stop >= self._stop:
             self._wipe()
         return self._part
@@ -109,14 +121,18 @@ def _open_part(
     store: Store, data_key: bytearray, entry: PartEntry, ref: BlobRef, start: int
 ) -> "_OpenPart":
     reader = store.open_blob(ref)
+
+    def read(offset: int, length: int) -> bytearray:
+        buffer = bytearray(length)
+        if not reader.try_read_into(buffer, offset):
+            # One page of a single layer, and everything else waits for it.
+            reader.read_into(buffer, offset)
+        return buffer
+
     try:
-        header = bytearray(HEADER_LENGTH)
-        if not reader.try_read_into(header, 0):
-            # One page at most, and everything else waits for it.
-            reader.read_into(header, 0)
-        opener = Opener(
+        opener = BlobOpener(
             data_key,
-            bytes(header),
+            read,
             blob_id=entry.blob_id,
             size=reader.size,
             plaintext_length=entry.length,
@@ -128,10 +144,16 @@ def _open_part(
     return _OpenPart(reader, opener, start=start, stop=start + entry.length)
 
 
+def _close_late(job: "asyncio.Future[_OpenPart]") -> None:
+    """Close what a thread opened for somebody who did not wait."""
+    if not job.cancelled() and job.exception() is None:
+        job.result().close()
+
+
 class _OpenPart:
     """A part whose blob is open and whose header is verified; offsets are the object's."""
 
-    def __init__(self, reader: BlobReader, opener: Opener, *, start: int, stop: int) -> None:
+    def __init__(self, reader: BlobReader, opener: BlobOpener, *, start: int, stop: int) -> None:
         self._reader = reader
         self._opener = opener
         self._start = start
@@ -155,29 +177,26 @@ class _Batch:
     """One read of consecutive sealed chunks and its opening."""
 
     def __init__(
-        self, reader: BlobReader, opener: Opener, *, start: int, stop: int, sealed: bytearray
+        self, reader: BlobReader, opener: BlobOpener, *, start: int, stop: int, sealed: bytearray
     ) -> None:
         self._reader = reader
         self._opener = opener
-        self._offset, length, self._first_chunk = opener.span(start, stop)
+        self._located = opener.locate(start, stop)
+        length = self._located.length
         if len(sealed) < length:
             sealed.extend(bytes(length - len(sealed)))
         self._sealed = memoryview(sealed)[:length]
-        self._skip = start - self._first_chunk * opener.chunk_length
-        self._length = stop - start
 
     def read_warm(self) -> bool:
         """Read what lies in the page cache; False if the disk would have to be asked."""
-        return self._reader.try_read_into(self._sealed, self._offset)
+        return self._reader.try_read_into(self._sealed, self._located.offset)
 
     def read_and_open(self) -> memoryview:
-        self._reader.read_into(self._sealed, self._offset)
+        self._reader.read_into(self._sealed, self._located.offset)
         return self.open()
 
     def open(self) -> memoryview:
-        out = memoryview(bytearray(len(self._sealed)))
-        self._opener.open(self._sealed, self._first_chunk, out)
-        return out[self._skip : self._skip + self._length]
+        return self._opener.open(self._located, self._sealed)
 
 
 async def send(
@@ -197,7 +216,7 @@ async def send(
     """
     if stored.inline is not None:
         part = manifest.parts[0]
-        plaintext = open_small(
+        plaintext = open_whole(
             data_key,
             stored.inline,
             blob_id=part.blob_id,

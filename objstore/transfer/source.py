@@ -1,12 +1,13 @@
 """Finding stored objects and opening their keys: for reads, and for the sources of copies."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from objstore.call import Call
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, READING, CustomerKeyHeaders, Refusals
 from objstore.crypt.frames import Buffer, TamperedError, wipe
-from objstore.crypt.manifest import Manifest, decode, open_checksums, verify
+from objstore.crypt.manifest import Manifest, decode, verify
 from objstore.errors import S3Error
 from objstore.names import http_date, key_bytes
 from objstore.storage.records import Bucket, StoredObject
@@ -66,27 +67,37 @@ def _hidden(marker: StoredObject, key: str, version_id: str | None, method: str)
     return S3Error("MethodNotAllowed", headers=headers, Method=method, ResourceType="DeleteMarker")
 
 
-def open_key(call: Call, bucket: Bucket, stored: StoredObject, manifest: Manifest) -> bytearray:
+def open_key(
+    call: Call,
+    bucket: Bucket,
+    stored: StoredObject,
+    manifest: Manifest,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
+    refusals: Refusals = READING,
+) -> bytearray:
     """The object's data key, opened as the caller; the manifest is verified with it.
 
-    The caller of this function wipes the key. Raises the S3 form of KMS's refusals, and
-    TamperedError if the row is not the one that was written.
+    The caller of this function wipes the key. Raises the S3 form of KMS's refusals, `refusals` of
+    a customer's key, and TamperedError if the row is not the one that was written.
     """
     data_key = call.services.data_keys.open(
         call.caller,
         manifest,
         bucket=bucket,
+        key=manifest.key,
+        customer=customer,
+        refusals=refusals,
     )
     try:
         verify(data_key, stored.manifest, stored.mac)
-        _check_place(stored, manifest)
+        check_place(stored, manifest)
     except BaseException:
         wipe(data_key)
         raise
     return data_key
 
 
-def _check_place(stored: StoredObject, manifest: Manifest) -> None:
+def check_place(stored: StoredObject, manifest: Manifest) -> None:
     """Refuse a genuine manifest that lies in another object's row."""
     if (
         manifest.bucket_id != stored.bucket_id
@@ -94,13 +105,11 @@ def _check_place(stored: StoredObject, manifest: Manifest) -> None:
         or manifest.version_id != stored.version_id
         or manifest.size != stored.size
         or manifest.etag != stored.etag
+        or manifest.created_ms != stored.modified_ms
+        or manifest.checksum_algorithm != stored.checksum_algorithm
+        or manifest.checksum_type != stored.checksum_type
     ):
         raise TamperedError("manifest")
-
-
-def checksums(data_key: bytearray, manifest: Manifest) -> Mapping[str, str]:
-    """The checksums that the manifest keeps sealed, by name."""
-    return open_checksums(data_key, manifest.checksums, binding=manifest.version_id.encode())
 
 
 def copy_source(call: Call, text: str, *, expected_owner: str | None) -> CopySource:

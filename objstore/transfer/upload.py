@@ -1,24 +1,37 @@
 """What a multipart upload remembers, and how its parts become one object.
 
 An upload's recipe is the manifest of the object to be, without parts yet, and its MAC; a part's
-`sealed` is its blob's commitment and its sealed checksum. All parts share one data key.
+`sealed` is its blob's commitment and its sealed checksum. All parts share one data key. Completing
+takes only the keys that are derived from it (`BindingKeys`). Those of an upload without a checksum
+algorithm of its own lie in the recipe, wrapped by S3's own key, so that neither the KMS nor the
+customer is asked for the data key again.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 """
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from objstore.call import Call
 from objstore.checksum import Algorithm, algorithm_named, composite, full_object
-from objstore.crypt.data_keys import Envelope
+from objstore.crypt.customer_keys import (
+    COMPLETION,
+    NO_CUSTOMER_KEY,
+    PART,
+    CustomerKeyHeaders,
+    Refusals,
+)
+from objstore.crypt.data_keys import DataKeys, Envelope
 from objstore.crypt.frames import COMMITMENT_LENGTH, TamperedError, wipe
 from objstore.crypt.manifest import (
     MAC_LENGTH,
+    BindingKeys,
     Manifest,
     PartEntry,
     authenticate,
     decode,
     encode,
+    layers_of,
     open_checksums,
     seal_checksums,
     verify,
@@ -29,6 +42,8 @@ from objstore.transfer.integrity import DEFAULT_ALGORITHM
 from objstore.transfer.publish import COMPOSITE, FULL_OBJECT, Description, Stored
 from objstore.transfer.ranges import PART_NUMBER_MAX
 from objstore.transfer.receive import Received
+
+_LENGTH_BYTES = 2
 
 
 def find_upload(call: Call, upload_id: str, key: str) -> Upload:
@@ -76,9 +91,25 @@ def checksum_type_of(algorithm: str | None, wanted: str | None) -> str:
     return chosen
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an upload remembers. `sealed_keys` is empty if completing takes the data key."""
+
+    sealed_keys: bytes
+    mac: bytes
+    encoded: bytes
+    manifest: Manifest
+
+    @property
+    def commitment_length(self) -> int:
+        return COMMITMENT_LENGTH * layers_of(self.manifest.mode)
+
+
 def make_recipe(
+    data_keys: DataKeys,
     envelope: Envelope,
     *,
+    upload_id: str,
     bucket: Bucket,
     key: bytes,
     created_ms: int,
@@ -105,50 +136,127 @@ def make_recipe(
             checksum_algorithm=checksum_algorithm,
             checksum_type=checksum_type,
             parts=(),
+            flags=envelope.flags,
         )
     )
-    return authenticate(envelope.key, encoded) + encoded
+    keys = BindingKeys.derive(envelope.key)
+    try:
+        sealed = b"" if checksum_algorithm else data_keys.seal_binding(keys, upload_id=upload_id)
+        mac = authenticate(keys, encoded)
+    finally:
+        keys.wipe()
+    return len(sealed).to_bytes(_LENGTH_BYTES) + sealed + mac + encoded
 
 
-def read_recipe(upload: Upload) -> Manifest:
-    """The recipe, not yet verified."""
-    return decode(upload.recipe[MAC_LENGTH:])
+def read_recipe(upload: Upload) -> Recipe:
+    """The recipe, not yet verified. Raises TamperedError."""
+    middle = _LENGTH_BYTES + int.from_bytes(upload.recipe[:_LENGTH_BYTES])
+    encoded = upload.recipe[middle + MAC_LENGTH :]
+    return Recipe(
+        upload.recipe[_LENGTH_BYTES:middle],
+        upload.recipe[middle : middle + MAC_LENGTH],
+        encoded,
+        decode(encoded),
+    )
 
 
-def open_upload_key(call: Call, upload: Upload, recipe: Manifest) -> bytearray:
+def open_upload_key(
+    call: Call,
+    upload: Upload,
+    recipe: Recipe,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
+    refusals: Refusals = PART,
+) -> bytearray:
     """The upload's data key, opened as the caller, who wipes it; the recipe is verified with it.
 
-    Raises the S3 form of KMS's refusals, and TamperedError.
+    Raises the S3 form of KMS's refusals, `refusals` of a customer's key, and TamperedError.
     """
-    data_key = call.services.data_keys.open(call.caller, recipe, bucket=call.bucket)
+    data_key = call.services.data_keys.open(
+        call.caller,
+        recipe.manifest,
+        bucket=call.bucket,
+        key=upload.key,
+        customer=customer,
+        refusals=refusals,
+    )
     try:
-        verify(data_key, upload.recipe[MAC_LENGTH:], upload.recipe[:MAC_LENGTH])
-        if recipe.bucket_id != upload.bucket_id or recipe.key != upload.key:
-            raise TamperedError("manifest")
+        verify(data_key, recipe.encoded, recipe.mac)
+        _check_place(upload, recipe)
     except BaseException:
         wipe(data_key)
         raise
     return data_key
 
 
-def seal_part(data_key: bytearray, upload_id: str, number: int, received: Received) -> bytes:
+def open_binding_keys(
+    call: Call, upload: Upload, recipe: Recipe, customer: CustomerKeyHeaders
+) -> BindingKeys:
+    """What completes the upload, which the caller wipes; the recipe is verified with it.
+
+    Asks for the data key, as the caller, only if the upload has a checksum algorithm of its own:
+    S3 does so too. Raises what `open_upload_key` does.
+    """
+    if not recipe.sealed_keys:
+        data_key = open_upload_key(call, upload, recipe, customer, COMPLETION)
+        try:
+            return BindingKeys.derive(data_key)
+        finally:
+            wipe(data_key)
+    keys = call.services.data_keys.open_binding(recipe.sealed_keys, upload_id=upload.upload_id)
+    try:
+        verify(keys, recipe.encoded, recipe.mac)
+        _check_place(upload, recipe)
+    except BaseException:
+        keys.wipe()
+        raise
+    return keys
+
+
+def _check_place(upload: Upload, recipe: Recipe) -> None:
+    """Refuse a genuine recipe that lies in another upload's row."""
+    manifest = recipe.manifest
+    if (
+        manifest.bucket_id != upload.bucket_id
+        or manifest.key != upload.key
+        or manifest.created_ms != upload.initiated_ms
+        or manifest.checksum_algorithm != upload.checksum_algorithm
+        or manifest.checksum_type != upload.checksum_type
+    ):
+        raise TamperedError("manifest")
+
+
+def seal_part(
+    data_key: bytearray, upload_id: str, number: int, etag: str, received: Received
+) -> bytes:
     """What a part's row keeps of it besides its blob."""
     sums = {received.checksum_algorithm: received.checksum}
-    return received.commitment + seal_checksums(data_key, sums, binding=_binding(upload_id, number))
+    binding = _binding(upload_id, number, received.size, etag, received.commitment)
+    keys = BindingKeys.derive(data_key)
+    try:
+        return received.commitment + seal_checksums(keys.checksums, sums, binding=binding)
+    finally:
+        keys.wipe()
 
 
-def open_part(data_key: bytearray, part: Part) -> tuple[str, str]:
-    """The algorithm and the base64 value of a part's checksum. Raises TamperedError."""
+def open_part(keys: BindingKeys, recipe: Recipe, part: Part) -> tuple[str, str]:
+    """The algorithm and the base64 value of a part's checksum.
+
+    Raises TamperedError, also for a part that lies in another part's row.
+    """
+    commitment = part.sealed[: recipe.commitment_length]
     sums = open_checksums(
-        data_key, part.sealed[COMMITMENT_LENGTH:], binding=_binding(part.upload_id, part.number)
+        keys.checksums,
+        part.sealed[recipe.commitment_length :],
+        binding=_binding(part.upload_id, part.number, part.size, part.etag, commitment),
     )
     for algorithm, value in sums.items():
         return algorithm, value
     raise TamperedError("checksums")
 
 
-def _binding(upload_id: str, number: int) -> bytes:
-    return f"{upload_id}/{number}".encode()
+def _binding(upload_id: str, number: int, size: int, etag: str, commitment: bytes) -> bytes:
+    """What a part's sealed checksum belongs to; the commitment stands for its blob and its key."""
+    return f"{upload_id}/{number}/{size}/{etag}/".encode() + commitment
 
 
 def kept_algorithm(upload: Upload) -> Algorithm:
@@ -156,10 +264,10 @@ def kept_algorithm(upload: Upload) -> Algorithm:
     return Algorithm(upload.checksum_algorithm) if upload.checksum_algorithm else DEFAULT_ALGORITHM
 
 
-def join_parts(data_key: bytearray, upload: Upload, parts: Sequence[Part]) -> Stored:
+def join_parts(keys: BindingKeys, upload: Upload, recipe: Recipe, parts: Sequence[Part]) -> Stored:
     """The object that `parts` make, in order."""
     kept = kept_algorithm(upload)
-    values = [open_part(data_key, part)[1] for part in parts]
+    values = [open_part(keys, recipe, part)[1] for part in parts]
     kind = upload.checksum_type or FULL_OBJECT
     if kind == FULL_OBJECT:
         sizes = [part.size for part in parts]
@@ -172,7 +280,12 @@ def join_parts(data_key: bytearray, upload: Upload, parts: Sequence[Part]) -> St
     return Stored(
         etag=joined_etag([part.etag for part in parts]),
         parts=tuple(
-            PartEntry(part.number, part.blob.blob_id, part.size, part.sealed[:COMMITMENT_LENGTH])
+            PartEntry(
+                part.number,
+                part.blob.blob_id,
+                part.size,
+                part.sealed[: recipe.commitment_length],
+            )
             for part in parts
         ),
         blobs=tuple(part.blob for part in parts),

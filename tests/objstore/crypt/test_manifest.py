@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from objstore.crypt import manifest as manifests
 from objstore.crypt.frames import TamperedError
-from objstore.crypt.manifest import Manifest, Mode, PartEntry
+from objstore.crypt.manifest import BindingKeys, Manifest, Mode, PartEntry
+from objstore.crypt.wrapped import join
 
 VECTORS = sorted(Path(__file__).parents[2].joinpath("vectors", "manifest").glob("*.json"))
 KEY = bytearray(range(32))
@@ -41,13 +42,16 @@ maps = st.dictionaries(texts, texts, max_size=4)
 
 @st.composite
 def drawn(draw: st.DrawFn) -> Manifest:
+    mode = draw(st.sampled_from(Mode))
+    flags = draw(st.integers(0, 3 if mode is Mode.SSE_KMS else 1)) << (mode is not Mode.SSE_KMS)
+    width = 64 if mode is Mode.DSSE_KMS else 32
     numbers = sorted(draw(st.sets(st.integers(0, 10_000), max_size=4)))
     parts = tuple(
         PartEntry(
             number,
             draw(st.binary(min_size=16, max_size=16)),
             draw(st.integers(0, 1 << 40)),
-            draw(st.binary(min_size=32, max_size=32)),
+            draw(st.binary(min_size=width, max_size=width)),
         )
         for number in numbers
     )
@@ -58,9 +62,9 @@ def drawn(draw: st.DrawFn) -> Manifest:
         size=sum(part.length for part in parts),
         etag=draw(texts),
         created_ms=draw(st.integers(0, (1 << 64) - 1)),
-        mode=draw(st.sampled_from(Mode)),
+        mode=mode,
         kms_key_arn=draw(texts),
-        wrapped_key=draw(st.binary(max_size=50)),
+        wrapped_key=draw(wrapped_keys(mode, flags)),
         context=draw(maps),
         content=draw(maps),
         metadata=draw(maps),
@@ -68,7 +72,20 @@ def drawn(draw: st.DrawFn) -> Manifest:
         checksum_algorithm=draw(texts),
         checksum_type=draw(texts),
         parts=parts,
+        flags=flags,
     )
+
+
+def wrapped_keys(mode: Mode, flags: int) -> st.SearchStrategy[bytes]:
+    """Wrapped keys of the form that mode and flags ask for."""
+    some = st.binary(min_size=1, max_size=50)
+    if flags & manifests.BUCKET_KEY:
+        return st.builds(join, some, st.binary(min_size=60, max_size=60))
+    if mode is Mode.DSSE_KMS:
+        return st.builds(join, some, some)
+    if mode is Mode.SSE_C:
+        return st.binary(min_size=112, max_size=112)
+    return some
 
 
 def from_fields(fields: dict[str, Any]) -> Manifest:
@@ -185,7 +202,14 @@ def test_wrong_macs_and_keys_are_noticed(mac: bytes) -> None:
         {"size": -1, "parts": ()},
         {"created_ms": -1},
         {"created_ms": 1 << 64},
-        {"mode": 3},
+        {"mode": 5},
+        {"flags": 4},
+        {"flags": 1},
+        {"flags": 1, "wrapped_key": join(b"k", bytes(59))},
+        {"flags": 1, "wrapped_key": join(b"k", bytes(60)), "mode": Mode.SSE_S3},
+        {"mode": Mode.DSSE_KMS, "parts": (), "size": 0, "wrapped_key": join(b"k", b"")},
+        {"mode": Mode.DSSE_KMS, "wrapped_key": join(b"k", b"k")},
+        {"mode": Mode.SSE_C},
         {"parts": (PART, PART), "size": 24},
         {"parts": (replace(PART, number=-1),)},
         {"parts": (replace(PART, number=10_001),)},
@@ -233,3 +257,31 @@ def test_every_changed_bit_of_checksums_is_noticed() -> None:
         manifests.open_checksums(KEY, sealed, binding=b"other")
     with pytest.raises(TamperedError, match="checksums"):
         manifests.open_checksums(bytearray(32), sealed, binding=b"version")
+
+
+@pytest.mark.parametrize("key", [KEY, bytearray(range(64))])
+def test_binding_keys_do_all_that_completing_takes(key: bytearray) -> None:
+    encoded = manifests.encode(EXAMPLE)
+    keys = BindingKeys.unpack(BindingKeys.derive(key).pack())
+    assert manifests.authenticate(keys, encoded) == manifests.authenticate(key, encoded)
+    manifests.verify(keys, encoded, manifests.authenticate(key, encoded))
+    with pytest.raises(TamperedError, match="manifest"):
+        manifests.verify(keys, encoded, bytes(32))
+    sums = {"CRC64NVME": "AAAAAAAAAAA="}
+    sealed = manifests.seal_checksums(keys.checksums, sums, binding=b"null")
+    derived = replace(EXAMPLE, checksums=sealed, flags=manifests.DERIVED_CHECKSUMS)
+    assert manifests.open_manifest_checksums(key, derived) == sums
+    with pytest.raises(TamperedError, match="checksums"):
+        manifests.open_manifest_checksums(key, replace(derived, flags=0))
+    assert keys.mac != keys.checksums
+    keys.wipe()
+    assert keys.pack() == bytes(64)
+
+
+def test_binding_keys_have_one_length() -> None:
+    with pytest.raises(TamperedError, match="data key"):
+        BindingKeys.unpack(bytearray(63))
+
+
+def test_binding_keys_do_not_show() -> None:
+    assert "bytearray" not in repr(BindingKeys.derive(KEY))

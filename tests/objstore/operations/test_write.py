@@ -64,7 +64,7 @@ BAD = checksum(Algorithm.CRC32, b"other")
         ({"headers": ContentHeaders(storage_class="OUTPOSTS")}, "InvalidStorageClass"),
         ({"headers": ContentHeaders(storage_class="COLD")}, "InvalidStorageClass"),
         ({"headers": ContentHeaders(acl="public-read")}, "AccessControlListNotSupported"),
-        ({"encryption": EncryptionHeaders(sse_customer_algorithm="AES256")}, "NotImplemented"),
+        ({"encryption": EncryptionHeaders(sse_customer_algorithm="AES256")}, "InvalidArgument"),
         (
             {"encryption": EncryptionHeaders("aws:kms", "nobodys-key")},
             "KMS.NotFoundException",

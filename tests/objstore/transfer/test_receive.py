@@ -9,6 +9,7 @@ from kms.aws.clock import FixedClock
 from kms.aws.errors import AWSError
 from objstore.checksum import Algorithm, ChecksumHeaders, checksum
 from objstore.crypt.frames import CHUNK_LOG2, Opener, open_small, sealed_size
+from objstore.crypt.layers import BATCH_BYTES
 from objstore.storage.blobs import BlobWriter, blob_path
 from objstore.storage.records import (
     INLINE,
@@ -20,7 +21,7 @@ from objstore.storage.records import (
 from objstore.storage.store import Store
 from objstore.storage.sweep import boot_sweep
 from objstore.transfer.integrity import Digests, body_digests
-from objstore.transfer.receive import BATCH_BYTES, Plaintext, Received, commit, receive
+from objstore.transfer.receive import Plaintext, Received, commit, receive
 
 CHUNK = 1 << CHUNK_LOG2
 LARGE = b"0123456789abcdef" * (3 * BATCH_BYTES // 16)

@@ -6,12 +6,11 @@ import pytest
 from kms.aws.errors import AWSError
 from objstore.call import Call
 from objstore.crypt.frames import TamperedError
-from objstore.crypt.manifest import decode
+from objstore.crypt.manifest import decode, open_manifest_checksums
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.storage.records import StoredObject
 from objstore.transfer import source
 from objstore.transfer.source import (
-    checksums,
     copy_source,
     find,
     open_key,
@@ -106,11 +105,23 @@ async def test_the_key_is_opened_with_the_manifest_verified(s3: Any) -> None:
     manifest = decode(stored.manifest)
     data_key = open_key(call_of(s3), s3.bucket, stored, manifest)
     assert len(data_key) == 32
-    assert list(checksums(data_key, manifest)) == ["CRC64NVME"]
+    assert list(open_manifest_checksums(data_key, manifest)) == ["CRC64NVME"]
 
 
 @pytest.mark.parametrize(
-    "field", ["bucket_id", "key", "version_id", "size", "etag", "mac", "manifest"]
+    "field",
+    [
+        "bucket_id",
+        "key",
+        "version_id",
+        "size",
+        "etag",
+        "modified_ms",
+        "checksum_algorithm",
+        "checksum_type",
+        "mac",
+        "manifest",
+    ],
 )
 async def test_a_manifest_in_another_row_is_refused(
     s3: Any, field: str, monkeypatch: pytest.MonkeyPatch
@@ -122,6 +133,9 @@ async def test_a_manifest_in_another_row_is_refused(
         "version_id": "1",
         "size": 5,
         "etag": "other",
+        "modified_ms": 1,
+        "checksum_algorithm": "CRC32",
+        "checksum_type": "COMPOSITE",
         "mac": bytes(32),
         "manifest": other.manifest,
     }

@@ -7,15 +7,17 @@ import pytest
 from kms.aws.errors import AWSError
 from objstore.call import Call
 from objstore.checksum import Algorithm, checksum, composite
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY
 from objstore.crypt.data_keys import Envelope
 from objstore.crypt.frames import TamperedError
-from objstore.crypt.manifest import Mode
+from objstore.crypt.manifest import BindingKeys, Manifest, Mode
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.storage.records import BlobRef, Part, Upload
 from objstore.transfer import upload as upload_module
 from objstore.transfer.publish import COMPOSITE, FULL_OBJECT, Description
 from objstore.transfer.receive import Received
 from objstore.transfer.upload import (
+    Recipe,
     check_part_number,
     checksum_type_of,
     find_upload,
@@ -23,6 +25,7 @@ from objstore.transfer.upload import (
     joined_etag,
     kept_algorithm,
     make_recipe,
+    open_binding_keys,
     open_part,
     open_upload_key,
     read_recipe,
@@ -99,7 +102,9 @@ async def test_an_upload_is_found_by_bucket_key_and_id(s3: Any) -> None:
 
 async def test_the_recipe_holds_what_the_object_will_be(s3: Any) -> None:
     recipe = make_recipe(
+        s3.services.data_keys,
         Envelope(Mode.SSE_S3, "", b"wrapped", {"a": "b"}, bytearray(KEY)),
+        upload_id="u",
         bucket=s3.bucket,
         key=b"k",
         created_ms=5,
@@ -108,49 +113,96 @@ async def test_the_recipe_holds_what_the_object_will_be(s3: Any) -> None:
         checksum_type=COMPOSITE,
     )
     upload = Upload("u", s3.bucket.bucket_id, b"k", 5, "", "STANDARD", "SHA1", COMPOSITE, recipe)
-    read = read_recipe(upload)
+    assert read_recipe(upload).sealed_keys == b""
+    read = read_recipe(upload).manifest
     assert (read.key, read.wrapped_key, read.context) == (b"k", b"wrapped", {"a": "b"})
     assert (read.content, read.metadata) == ({"content-type": "text/plain"}, {"m": "1"})
     assert (read.parts, read.size) == ((), 0)
 
 
-@pytest.mark.parametrize("change", ["mac", "manifest", "bucket_id", "key", "of another"])
+CHANGES = ["mac", "manifest", "bucket_id", "key", "time", "algorithm", "type", "of another"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("algorithm", [None, "CRC32"])
 async def test_a_changed_recipe_is_refused(
-    s3: Any, change: str, monkeypatch: pytest.MonkeyPatch
+    s3: Any, change: str, algorithm: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload = s3.store.upload(await s3.begin("k", encryption=KMS))
-    other = s3.store.upload(await s3.begin("other", encryption=KMS))
+    upload = s3.store.upload(await s3.begin("k", encryption=KMS, checksum_algorithm=algorithm))
+    other = s3.store.upload(await s3.begin("other", encryption=KMS, checksum_algorithm=algorithm))
     recipe = upload.recipe
     changed: dict[str, dict[str, Any]] = {
-        "mac": {"recipe": bytes(32) + recipe[32:]},
+        "mac": {"recipe": recipe.replace(read_recipe(upload).mac, bytes(32))},
         "manifest": {"recipe": recipe.replace(b"binary/octet", b"Binary/octet")},
         "bucket_id": {"bucket_id": b"X" * 16},
         "key": {"key": b"other"},
+        "time": {"initiated_ms": 1},
+        "algorithm": {"checksum_algorithm": "SHA1"},
+        "type": {"checksum_type": "OTHER"},
         "of another": {"recipe": other.recipe},
     }
     moved = replace(upload, **changed[change])
     wiped: list[bytearray] = []
     monkeypatch.setattr(upload_module, "wipe", wiped.append)
+    call = call_of(s3)
     with pytest.raises(TamperedError):
-        open_upload_key(call_of(s3), moved, read_recipe(moved))
+        open_upload_key(call, moved, read_recipe(moved))
     assert len(wiped) == 1
-    assert len(open_upload_key(call_of(s3), upload, read_recipe(upload))) == 32
+    with pytest.raises(TamperedError):
+        open_binding_keys(call, moved, read_recipe(moved), NO_CUSTOMER_KEY)
+    assert len(open_upload_key(call, upload, read_recipe(upload))) == 32
+    assert open_binding_keys(call, upload, read_recipe(upload), NO_CUSTOMER_KEY).mac
+
+
+async def test_completing_asks_for_the_data_key_only_for_checksums(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = s3.store.upload(await s3.begin("k", encryption=KMS))
+    summed = s3.store.upload(await s3.begin("k", encryption=KMS, checksum_algorithm="CRC32"))
+
+    def refuse(*arguments: Any, **named: Any) -> bytearray:
+        raise AWSError("AccessDenied", status=403)
+
+    call = call_of(s3)
+    data_key = open_upload_key(call, plain, read_recipe(plain))
+    monkeypatch.setattr(type(s3.services.data_keys), "open", refuse)
+    opened = open_binding_keys(call, plain, read_recipe(plain), NO_CUSTOMER_KEY)
+    assert opened == BindingKeys.derive(data_key)
+    with pytest.raises(AWSError, match="AccessDenied"):
+        open_binding_keys(call, summed, read_recipe(summed), NO_CUSTOMER_KEY)
+
+
+def recipe_of(mode: Mode = Mode.SSE_S3) -> Recipe:
+    """A recipe of which only the mode counts."""
+    fields: dict[str, Any] = dict.fromkeys(Manifest.__dataclass_fields__)
+    return Recipe(b"", b"", b"", Manifest(**{**fields, "mode": mode}))
+
+
+BINDING = BindingKeys.derive(KEY)
 
 
 def part(number: int, data: bytes, algorithm: Algorithm, upload_id: str = "u") -> Part:
     value = checksum(algorithm, data)
     blob = BlobRef(number.to_bytes(16), 1, 1, 0)
     received = Received(blob, None, bytes(32), len(data), None, algorithm.value, value, None)
-    sealed = seal_part(KEY, upload_id, number, received)
-    return Part(upload_id, number, len(data), md5(data).hexdigest(), 0, blob, sealed)
+    etag = md5(data).hexdigest()
+    sealed = seal_part(KEY, upload_id, number, etag, received)
+    return Part(upload_id, number, len(data), etag, 0, blob, sealed)
 
 
 def test_checksums_of_parts_are_sealed_to_their_place() -> None:
     one = part(1, b"data", Algorithm.SHA256)
-    assert open_part(KEY, one) == ("SHA256", checksum(Algorithm.SHA256, b"data"))
-    for moved in (replace(one, number=2), replace(one, upload_id="v")):
+    opened = open_part(BINDING, recipe_of(), one)
+    assert opened == ("SHA256", checksum(Algorithm.SHA256, b"data"))
+    for moved in (
+        replace(one, number=2),
+        replace(one, upload_id="v"),
+        replace(one, size=5),
+        replace(one, etag="other"),
+        replace(one, sealed=b"X" + one.sealed[1:]),
+    ):
         with pytest.raises(TamperedError, match="checksums"):
-            open_part(KEY, moved)
+            open_part(BINDING, recipe_of(), moved)
 
 
 def upload_of(algorithm: str, kind: str) -> Upload:
@@ -177,7 +229,7 @@ def test_joining(algorithm: str, kind: str) -> None:
     named = Algorithm(algorithm or "CRC64NVME")
     datas = {3: b"first", 7: b"", 9: b"third part"}
     parts = [part(number, data, named) for number, data in datas.items()]
-    joined = join_parts(KEY, upload_of(algorithm, kind), parts)
+    joined = join_parts(BINDING, upload_of(algorithm, kind), recipe_of(), parts)
     values = [checksum(named, data) for data in datas.values()]
     whole = checksum(named, b"firstthird part")
     if kind == COMPOSITE:
