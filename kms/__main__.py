@@ -1,4 +1,4 @@
-"""`python -m kms serve`: a KMS alone, on one port."""
+"""`python -m kms`: a KMS alone, on one port; `serve`, `reseal` and `rotate-root`."""
 
 from pathlib import Path
 
@@ -8,10 +8,26 @@ import uvicorn
 from kms import credentials
 from kms.app import App
 from kms.aws.clock import SystemClock
-from kms.client import RootError, RootSettings, StoreError, open_kms
+from kms.client import (
+    RootError,
+    RootSettings,
+    StoreError,
+    change_root,
+    open_kms,
+    rotate_root,
+)
 from kms.credentials import SingleCredential
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+DATA = click.option("--data", type=click.Path(path_type=Path), required=True, help="Data folder.")
+ROOT = click.option(
+    "--root",
+    default=RootSettings().choice,
+    envvar="KMS_ROOT",
+    show_envvar=True,
+    show_default=True,
+    help="The root of trust.",
+)
 
 
 @click.group()
@@ -20,19 +36,22 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Data folder.")
+@DATA
+@ROOT
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True)
 @click.option("--region", default="us-east-1", show_default=True, help="Named in the banner.")
 @click.option("--account", default="123456789012", show_default=True)
 @click.option("--dev", is_flag=True, help="Accept test/test; on loopback only.")
-def serve(data: Path, host: str, port: int, region: str, account: str, dev: bool) -> None:
+def serve(
+    data: Path, root: str, host: str, port: int, region: str, account: str, dev: bool
+) -> None:
     """Serve until interrupted. Every region is served; clients choose by what they sign for."""
     if dev and host not in LOOPBACK_HOSTS:
         raise click.UsageError("--dev accepts well-known credentials, so it needs a loopback host")
     clock = SystemClock()
     try:
-        kms = open_kms(data, clock=clock, root=RootSettings())
+        kms = open_kms(data, clock=clock, root=RootSettings(root))
     except (RootError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     try:
@@ -48,6 +67,31 @@ def serve(data: Path, host: str, port: int, region: str, account: str, dev: bool
         uvicorn.run(app, host=host, port=port, log_level="info", access_log=False)
     finally:
         kms.close()
+
+
+@main.command()
+@DATA
+@ROOT
+@click.option("--to", required=True, help="The root of trust from now on.")
+def reseal(data: Path, root: str, to: str) -> None:
+    """Change the root of trust; no data is touched."""
+    try:
+        count = change_root(data, old=RootSettings(root), new=RootSettings(to))
+    except (RootError, StoreError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"resealed domain_keys={count}; start with --root {to} from now on")
+
+
+@main.command("rotate-root")
+@DATA
+@ROOT
+def rotate(data: Path, root: str) -> None:
+    """Wrap all key material under a new domain key; ciphertexts stay as they are."""
+    try:
+        version = rotate_root(data, root=RootSettings(root))
+    except (RootError, StoreError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"rotated domain_key={version}")
 
 
 def banner(access_key_id: str, secret_access_key: str, region: str) -> str:

@@ -16,9 +16,11 @@ from kms.aws.errors import AWSError
 from kms.aws.identity import Caller
 from kms.errors import KMSError
 from kms.key import Key
-from kms.root import KEY_FILE_NAME, KeyFile, RootError, RootSettings
+from kms.root import RootError, RootSettings, sealer_of
 from kms.service import Service, handler_of
-from kms.store import Store, StoreError
+from kms.store import Store
+from kms.store_connection import StoreError
+from kms.store_root import change_sealer, rotate_domain_key
 
 __all__ = [
     "KMS",
@@ -27,7 +29,9 @@ __all__ = [
     "RootError",
     "RootSettings",
     "StoreError",
+    "change_root",
     "open_kms",
+    "rotate_root",
 ]
 
 TARGET_PREFIX = "TrentService."
@@ -230,6 +234,22 @@ def open_kms(
 
     Raises RootError if the root of trust is missing or wrong, StoreError if the store is unusable.
     """
-    sealer = KeyFile(root.key_file or folder / KEY_FILE_NAME)
-    store = Store.open(folder, sealer)
+    store = Store.open(folder, sealer_of(root, folder))
     return KMS(Service(store, clock=clock, audit=audit or NullSink()))
+
+
+def change_root(folder: Path, *, old: RootSettings, new: RootSettings) -> int:
+    """Seal the domain keys of a data folder by another root of trust; answers how many there are.
+
+    No data is touched. Raises RootError and StoreError, and then nothing is changed.
+    """
+    return change_sealer(folder, sealer_of(old, folder), sealer_of(new, folder))
+
+
+def rotate_root(folder: Path, *, root: RootSettings) -> int:
+    """Wrap everything in the key store of a data folder under a new domain key.
+
+    Answers the number of that domain key. Raises RootError and StoreError, and then nothing is
+    changed. Servers that are running open the new key by themselves.
+    """
+    return rotate_domain_key(folder, sealer_of(root, folder))

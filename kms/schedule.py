@@ -23,7 +23,8 @@ from kms.key import (
     MaterialState,
 )
 from kms.material import generate
-from kms.store import Store, StoreError
+from kms.store import Store
+from kms.store_connection import StoreError
 from kms.store_edits import Edit
 
 LOG = logging.getLogger("kms.schedule")

@@ -17,7 +17,8 @@ from kms.operations import HANDLERS, Handler
 from kms.request import Request
 from kms.root import RootError
 from kms.schedule import Schedule
-from kms.store import Store, StoreError
+from kms.store import Store
+from kms.store_connection import StoreError
 
 OPERATIONS = frozenset(model.load("kms").operations)
 

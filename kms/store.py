@@ -10,7 +10,6 @@ instance belongs to one thread. Source: https://sqlite.org/wal.html, https://sql
 
 import hmac
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -23,41 +22,35 @@ from kms.algorithms.keys import PrivateKey, open_private
 from kms.aws.clock import monotonic
 from kms.aws.generation import Generation
 from kms.key import Alias, Key, Material
-from kms.root import DomainRecord, Root, RootError, Sealer
+from kms.root import Root, RootError, Sealer
+from kms.store_connection import FILE_NAME, StoreError, connect, immediate
 from kms.store_edits import Edit
+from kms.store_root import IDENTITY, MARK_FILE_NAME, newest_version, prepare, reopen
 from kms.store_rows import (
     ALIAS_COLUMNS,
     KEY_COLUMNS,
     MATERIAL_COLUMNS,
     OF_A_KEY,
-    SCHEMA,
     alias_from_row,
     key_from_row,
     material_from_row,
 )
 
-FILE_NAME = "keys.db"
-MARK_FILE_NAME = "keys.mark"
 LOOK_AGAIN_SECONDS = 0.25
-SQLITE_VERSION_MIN = (3, 51, 3)
-SCHEMA_VERSION = 1
-BUSY_TIMEOUT_MS = 5_000
 CACHE_ENTRIES_MAX = 10_000
 MATERIAL_BYTES = 32
-_IDENTITY = "material-identity"
-
-
-class StoreError(Exception):
-    """The key store cannot be used: wrong SQLite, an unknown schema or an unreadable file."""
 
 
 class Store:
     """One process's view of the key store in a folder."""
 
-    def __init__(self, connection: apsw.Connection, root: Root, generation: Generation) -> None:
+    def __init__(
+        self, connection: apsw.Connection, root: Root, sealer: Sealer, generation: Generation
+    ) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._root = root
+        self._sealer = sealer
         self._keys: dict[tuple[str, str, str], Key | None] = {}
         self._aliases: dict[tuple[str, str, str], Alias | None] = {}
         self._materials: dict[tuple[str, str, str], Material | None] = {}
@@ -76,22 +69,10 @@ class Store:
 
         Raises RootError for a root of trust that is not this store's, StoreError for the rest.
         """
-        if _version_tuple(apsw.sqlite_lib_version()) < SQLITE_VERSION_MIN:
-            raise StoreError(f"SQLite {apsw.sqlite_lib_version()} is too old")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = connect(folder)
         try:
-            connection = apsw.Connection(str(folder / FILE_NAME))
-            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-            connection.pragma("journal_mode", "WAL")
-            connection.pragma("synchronous", "FULL")
-            connection.pragma("secure_delete", "ON")
-        except apsw.Error as error:
-            raise StoreError(f"cannot open {folder / FILE_NAME}: {error}") from None
-        try:
-            return cls(
-                connection, _prepare(connection, sealer), Generation(folder / MARK_FILE_NAME)
-            )
+            root = prepare(connection, sealer)
+            return cls(connection, root, sealer, Generation(folder / MARK_FILE_NAME))
         except apsw.Error as error:
             connection.close()
             raise StoreError(f"cannot read {folder / FILE_NAME}: {error}") from None
@@ -116,8 +97,11 @@ class Store:
         self._look_again_at = now + LOOK_AGAIN_SECONDS
         version = self._data_version()
         if mark != self._seen_mark or version != self._seen_version:
-            self._seen_mark, self._seen_version = mark, version
             self.flush()
+            if newest_version(self._connection) != self._root.version:
+                older, self._root = self._root, reopen(self._connection, self._sealer)
+                older.close()
+            self._seen_mark, self._seen_version = mark, version
 
     def flush(self) -> None:
         """Forget every cached record; wipe unwrapped materials, and let go of opened keys."""
@@ -367,10 +351,10 @@ class Store:
 
         It does not confirm a guess of the material to those who see it.
         """
-        sealed = self.setting(_IDENTITY)
+        sealed = self.setting(IDENTITY)
         if sealed is None:
             raise RootError("the key store has lost its secret for material ids")
-        mac = hmac.new(self.open_sealed(_IDENTITY, sealed), key_id.encode() + b"\0", "sha256")
+        mac = hmac.new(self.open_sealed(IDENTITY, sealed), key_id.encode() + b"\0", "sha256")
         mac.update(backing)
         return mac.hexdigest()
 
@@ -394,55 +378,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _immediate(self._connection):
+        with immediate(self._connection):
             yield
         self._generation.change()
         self.flush()
-
-
-@contextmanager
-def _immediate(connection: apsw.Connection) -> Iterator[None]:
-    """A write transaction; waits up to BUSY_TIMEOUT_MS for other processes' to end."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except apsw.BusyError:
-        raise StoreError("another process kept the key store locked for too long") from None
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        if isinstance(error, apsw.Error):
-            raise StoreError(f"the key store could not be written: {error}") from None
-        raise
-
-
-def _prepare(connection: apsw.Connection, sealer: Sealer) -> Root:
-    """Check the schema, making it in an empty database, and open the root of trust."""
-    with _immediate(connection):
-        version = connection.pragma("user_version")
-        if version == 0:
-            connection.execute(SCHEMA)
-            root, record = Root.create(sealer)
-            connection.execute(
-                "INSERT INTO domain_keys VALUES (?,?,?,?)",
-                (record.version, record.sealer, record.sealed, record.check),
-            )
-            identity = root.wrap("secret", (_IDENTITY,), os.urandom(32))
-            connection.execute("INSERT INTO settings VALUES (?,?)", (_IDENTITY, identity))
-            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            return root
-        if version != SCHEMA_VERSION:
-            raise StoreError(f"the key store has schema {version}; this is {SCHEMA_VERSION}")
-        rows = connection.execute(
-            "SELECT version, sealer, sealed, key_check FROM domain_keys ORDER BY version"
-        )
-        records = [DomainRecord(*row) for row in rows]
-        if not records:
-            raise RootError("the key store has lost its domain keys")
-        return Root.open(sealer, records)
-
-
-def _version_tuple(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))

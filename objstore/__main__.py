@@ -1,4 +1,4 @@
-"""The command line: `objstore serve`, `env`, `inspect` and `check`.
+"""The command line: `objstore serve`, `env`, `inspect`, `check`, `reseal` and `rotate-root`.
 
 Every flag of `serve` is also an environment variable, `OBJSTORE_` and the flag's name.
 """
@@ -14,7 +14,7 @@ import click
 from objstore import compose, log
 from objstore.account.directory import SeedError
 from objstore.compose import StartError
-from objstore.settings import DEFAULT_ACCOUNT, DEFAULT_REGION, Settings
+from objstore.settings import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_ROOT, Settings
 
 DATA = click.option(
     "--data",
@@ -23,6 +23,14 @@ DATA = click.option(
     show_default=True,
     envvar="OBJSTORE_DATA",
     help="The folder that holds everything.",
+)
+ROOT = click.option(
+    "--root",
+    default=DEFAULT_ROOT,
+    show_default=True,
+    envvar="OBJSTORE_ROOT",
+    show_envvar=True,
+    help="The root of trust: key-file, passphrase, environment, pkcs11 or transit.",
 )
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -49,6 +57,7 @@ def main() -> None:
 
 @main.command()
 @DATA
+@ROOT
 @flag("host", default="127.0.0.1", help="The address to listen on.")
 @flag("port", type=click.IntRange(0, 65535), default=9000, help="The port; 0 picks a free one.")
 @flag("workers", type=click.IntRange(1, 64), default=1, help="Worker processes.")
@@ -95,13 +104,14 @@ def serve(domain: tuple[str, ...], **options: Any) -> None:
 
 @main.command()
 @DATA
+@ROOT
 @click.option("--endpoint", default="http://127.0.0.1:9000", show_default=True)
 @click.option("--region", default=DEFAULT_REGION, show_default=True)
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True)
 @click.option("--dev", is_flag=True, help="The credentials of a --dev server.")
-def env(data: Path, endpoint: str, region: str, account: str, dev: bool) -> None:
+def env(data: Path, root: str, endpoint: str, region: str, account: str, dev: bool) -> None:
     """Print the export block that points AWS clients here."""
-    settings = Settings(data, region=region, account=account, dev=dev)
+    settings = Settings(data, region=region, account=account, dev=dev, root=root)
     try:
         click.echo(compose.export_block(settings, endpoint))
     except StartError as error:
@@ -110,9 +120,10 @@ def env(data: Path, endpoint: str, region: str, account: str, dev: bool) -> None
 
 @main.command()
 @DATA
+@ROOT
 @click.argument("target")
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True)
-def inspect(data: Path, target: str, account: str) -> None:
+def inspect(data: Path, root: str, target: str, account: str) -> None:
     """Show what lies on disk for s3://BUCKET/KEY, and whether all of it verifies."""
     scheme, _, rest = target.partition("://")
     bucket, _, key = rest.partition("/")
@@ -120,7 +131,7 @@ def inspect(data: Path, target: str, account: str) -> None:
         raise click.UsageError("the target has the form s3://BUCKET/KEY")
     try:
         text, verified = asyncio.run(
-            compose.inspect(Settings(data, account=account), bucket=bucket, key=key)
+            compose.inspect(Settings(data, account=account, root=root), bucket=bucket, key=key)
         )
     except StartError as error:
         raise click.ClickException(str(error)) from None
@@ -140,6 +151,31 @@ def check(data: Path) -> None:
     except StartError as error:
         raise click.ClickException(str(error)) from None
     sys.exit(1 if findings else 0)
+
+
+@main.command()
+@DATA
+@ROOT
+@click.option("--to", required=True, help="The root of trust from now on.")
+def reseal(data: Path, root: str, to: str) -> None:
+    """Change the root of trust; no data is touched."""
+    try:
+        count = compose.reseal(Settings(data, root=root), to)
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"resealed domain_keys={count}; start with --root {to} from now on")
+
+
+@main.command("rotate-root")
+@DATA
+@ROOT
+def rotate_root(data: Path, root: str) -> None:
+    """Wrap all key material under a new domain key; ciphertexts stay as they are."""
+    try:
+        version = compose.rotate_domain_key(Settings(data, root=root))
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"rotated domain_key={version}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from uvicorn.supervisors import Multiprocess
 
 from kms.aws.clock import ServiceClock, SystemClock
 from kms.aws.identity import Credential
-from kms.client import KMS, RootError, RootSettings, open_kms
+from kms.client import KMS, RootError, RootSettings, change_root, open_kms, rotate_root
+from kms.client import StoreError as KeyStoreError
 from objstore import log
 from objstore.account.directory import (
     Directory,
@@ -146,10 +147,32 @@ def open_folder_kms(settings: Settings, *, create: bool = True) -> KMS:
         raise StartError(f"{settings.data} is no data folder: it has no key store")
     folder.mkdir(mode=0o700, exist_ok=True)
     try:
-        return open_kms(
-            folder, clock=service_clock(), root=RootSettings(key_file=settings.data / "root.key")
+        return open_kms(folder, clock=service_clock(), root=root_settings(settings))
+    except (RootError, KeyStoreError) as error:
+        raise StartError(str(error)) from None
+
+
+def root_settings(settings: Settings) -> RootSettings:
+    return RootSettings(settings.root, key_file=settings.data / "root.key")
+
+
+def reseal(settings: Settings, to: str) -> int:
+    """Change the root of trust of a data folder; answers how many domain keys there are."""
+    try:
+        return change_root(
+            settings.data / "kms",
+            old=root_settings(settings),
+            new=root_settings(replace(settings, root=to)),
         )
-    except RootError as error:
+    except (RootError, KeyStoreError) as error:
+        raise StartError(str(error)) from None
+
+
+def rotate_domain_key(settings: Settings) -> int:
+    """Wrap all key material under a new domain key; answers its number."""
+    try:
+        return rotate_root(settings.data / "kms", root=root_settings(settings))
+    except (RootError, KeyStoreError) as error:
         raise StartError(str(error)) from None
 
 

@@ -10,6 +10,7 @@ DEVELOPMENT_ACCESS_KEY = "test"
 DEVELOPMENT_SECRET_KEY = "test"
 DEFAULT_ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
+DEFAULT_ROOT = "key-file"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -18,8 +19,8 @@ class Settings:
     """The settings of one server; each is a flag of `objstore serve` and an `OBJSTORE_*` variable.
 
     `domains` are the suffixes under which `bucket.suffix` addresses a bucket; `auth` is "strict"
-    or "permissive"; `trace` keeps the steps of requests for `/_/trace`. `object_ownership` and
-    `allow_public_access` are what new buckets have.
+    or "permissive"; `root` says what the KMS's root of trust is; `trace` keeps the steps of
+    requests for `/_/trace`. `object_ownership` and `allow_public_access` are what new buckets have.
     """
 
     data: Path
@@ -35,6 +36,7 @@ class Settings:
     tls_key: Path | None = None
     domains: tuple[str, ...] = ("localhost",)
     log_level: str = "info"
+    root: str = DEFAULT_ROOT
     object_ownership: str = "BucketOwnerEnforced"
     allow_public_access: bool = False
 

@@ -19,8 +19,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["serve", *arguments])
+def run(*arguments: str, command: str = "serve") -> tuple[int, str]:
+    result = CliRunner().invoke(main, [command, *arguments])
     return result.exit_code, result.output
 
 
@@ -53,3 +53,29 @@ def test_a_missing_root_is_one_message(served: list[dict[str, Any]], tmp_path: P
     assert code == 1
     assert output.startswith("Error: cannot open the root key file")
     assert len(served) == 1
+
+
+def test_the_root_of_trust_changes_and_rotates(
+    served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ("--data", str(tmp_path))
+    _, first = run(*data)
+    assert "AWS_SECRET_ACCESS_KEY" in first
+    monkeypatch.setenv("MY_ROOT", "ab" * 32)
+    assert run(*data, "--to", "environment:MY_ROOT", command="reseal") == (
+        0,
+        "resealed domain_keys=1; start with --root environment:MY_ROOT from now on\n",
+    )
+    code, output = run(*data)
+    assert code == 1
+    assert output == "Error: this key store's root of trust is environment, not key-file\n"
+    monkeypatch.setenv("KMS_ROOT", "environment:MY_ROOT")
+    assert run(*data, command="rotate-root") == (0, "rotated domain_key=2\n")
+    assert run(*data) == (0, "")
+    monkeypatch.setenv("MY_ROOT", "cd" * 32)
+    for command in ("serve", "rotate-root"):
+        code, output = run(*data, command=command)
+        assert code == 1
+        assert output.startswith("Error: the root key in MY_ROOT is not the one")
+    code, output = run(*data, "--to", "key-file", command="reseal")
+    assert (code, len(served)) == (1, 2)

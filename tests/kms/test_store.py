@@ -10,7 +10,8 @@ from kms import store as store_module
 from kms.key import Alias, Key, KeyState, Material
 from kms.material import generate
 from kms.root import KeyFile, RootError
-from kms.store import Store, StoreError
+from kms.store import Store
+from kms.store_connection import StoreError
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 KEY_ID = "00000000-0000-4000-8000-000000000000"

@@ -44,6 +44,7 @@ FLAGS: list[tuple[str, str, str, Any]] = [
     ("auth", "permissive", "auth", "permissive"),
     ("domain", "s3.test", "domains", ("s3.test",)),
     ("log-level", "error", "log_level", "error"),
+    ("root", "transit:objstore", "root", "transit:objstore"),
 ]
 
 
@@ -92,6 +93,34 @@ def test_a_start_that_fails_is_one_message(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(compose, "serve", refuse)
     assert run("serve") == (1, "Error: the root key is another one\n")
+
+
+def test_the_root_of_trust_changes_and_rotates(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    missing = run("reseal", *data, "--to", "environment")
+    assert missing == (1, f"Error: {tmp_path / 'data' / 'kms'} has no key store\n")
+    (tmp_path / "data").mkdir()
+    compose.prepare(Settings(tmp_path / "data"), lambda text: None)
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse battery staple")
+    secret.chmod(0o600)
+    choice = f"passphrase:{secret}"
+    assert run("reseal", *data, "--to", "vault")[0] == 1
+    assert run("reseal", *data, "--to", choice) == (
+        0,
+        f"resealed domain_keys=1; start with --root {choice} from now on\n",
+    )
+    (tmp_path / "data" / "root.key").unlink()
+    code, output = run("env", *data)
+    assert (code, output) == (
+        1,
+        "Error: this key store's root of trust is passphrase, not key-file\n",
+    )
+    assert run("rotate-root", *data, env={"OBJSTORE_ROOT": choice}) == (0, "rotated domain_key=2\n")
+    assert run("rotate-root", *data)[0] == 1
+    code, output = run("env", *data, "--root", choice)
+    assert code == 0
+    assert "AWS_SECRET_ACCESS_KEY=" in output
 
 
 def test_dev_is_for_loopback(tmp_path: Path) -> None:
