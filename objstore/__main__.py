@@ -90,6 +90,11 @@ def main() -> None:
     is_flag=True,
     help="New buckets do not block public access, as before April 2023 at AWS.",
 )
+@flag(
+    "form-signature-v2",
+    is_flag=True,
+    help="Take browser uploads whose policy is signed with Signature Version 2.",
+)
 @flag("log-level", type=click.Choice(log.LEVELS), default="info", help="The least level logged.")
 def serve(domain: tuple[str, ...], **options: Any) -> None:
     """Serve S3, KMS and STS on one port until stopped."""

@@ -1,35 +1,46 @@
 """Who sent this S3 request, and how its body is protected: one decision for every route.
 
-Each route and payload mode goes through `Authenticator.authenticate`; nothing else reads
-`Authorization`, `X-Amz-*` credentials or `x-amz-content-sha256`. The flow is `kms.aws`'s; here are
+Each route and payload mode goes through `Authenticator.authenticate`, forms through
+`authenticate_form`; nothing else reads `Authorization`, `X-Amz-*` credentials or
+`x-amz-content-sha256`. The flow is `kms.aws`'s; here are
 S3's payload modes and S3's words. Bodies are checked by `objstore.payload`.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 """
 
+import hmac
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from kms.aws import sigv4
 from kms.aws.authentication import (
+    DUMMY_SECRET,
+    EXPIRES_SECONDS_MAX,
     SKEW_SECONDS_MAX,
     Claim,
     Evidence,
     Request,
+    check_session,
     permissive_credential,
     read_claim,
     verify,
+    verify_text,
 )
 from kms.aws.clock import Clock, utc
 from kms.aws.errors import AWSError
 from kms.aws.identity import ANONYMOUS, Credential, Credentials, Principal
-from kms.aws.sigv4 import SigningContext
+from kms.aws.sigv4 import FormatError, SigningContext
 from objstore.errors import S3Error
 
 SERVICE = "s3"
 SHA256_HEX_LENGTH = 64
 HEX_DIGITS = frozenset("0123456789abcdef")
+# The fields that a signed form must have, by the version of its signature.
+FORM_V4_FIELDS = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Signature", "Policy")
+FORM_V2_FIELDS = ("AWSAccessKeyId", "Signature", "Policy")
+_FORM_CREDENTIALS = {name.lower() for name in (*FORM_V4_FIELDS, *FORM_V2_FIELDS)} - {"policy"}
 
 
 class PayloadMode(Enum):
@@ -76,6 +87,7 @@ class Authenticator:
 
     `permissive` is the principal for which any unknown access key speaks, with any signature (for
     tests without secrets); None, the default, is strict. `region` is that of anonymous requests.
+    `form_signature_v2` takes forms whose policy is signed with Signature Version 2.
     """
 
     def __init__(
@@ -85,21 +97,23 @@ class Authenticator:
         *,
         region: str,
         permissive: Principal | None = None,
+        form_signature_v2: bool = False,
     ) -> None:
+        self._form_signature_v2 = form_signature_v2
         self._credentials = credentials
         self._clock = clock
         self._region = region
         self._permissive = permissive
 
+    def now(self) -> float:
+        """Wall time, by which everything signed expires."""
+        return self._clock.now()
+
     def authenticate(self, request: Request) -> Authenticated:
         """Decide who sent `request`. Raises S3Error if its credential proves nothing."""
         authorization = request.headers.get("authorization", "")
         if authorization.startswith("AWS ") or "AWSAccessKeyId=" in request.query:
-            raise S3Error(
-                "InvalidRequest",
-                "The authorization mechanism you have provided is not supported. "
-                "Please use AWS4-HMAC-SHA256.",
-            )
+            raise _unsupported_mechanism()
         claim = read_claim(request, REFUSALS)
         if claim is None:
             return self._anonymous(request)
@@ -123,6 +137,51 @@ class Authenticator:
             verified.credential, region, mode, body_sha256, verified.signing, presigned
         )
 
+    def authenticate_form(self, request: Request, fields: Mapping[str, str]) -> Authenticated:
+        """Decide who signed a form's policy; nobody did if no field is a credential.
+
+        `fields` have lower-case names. A form has no other credential than its fields. Raises
+        S3Error.
+        """
+        if "authorization" in request.headers or "X-Amz-" in request.query:
+            raise REFUSALS.two_credentials()
+        named = [name for name in fields if name in _FORM_CREDENTIALS]
+        if not named:
+            return Authenticated(None, self._region, PayloadMode.UNSIGNED, None, None)
+        if not named[0].startswith("x-amz-"):
+            return self._form_v2(fields)
+        claim = _form_claim(fields)
+        if self._permissive is not None:
+            credential = permissive_credential(claim, self._credentials, self._permissive)
+        else:
+            credential = verify_text(
+                claim,
+                fields["policy"],
+                service=SERVICE,
+                credentials=self._credentials,
+                now=self._clock.now(),
+                refusals=REFUSALS,
+            ).credential
+        region = claim.authorization.scope.region
+        return Authenticated(credential, region, PayloadMode.UNSIGNED, None, None)
+
+    def _form_v2(self, fields: Mapping[str, str]) -> Authenticated:
+        """Signature Version 2 of a policy: HMAC-SHA1, for servers that are told to take it."""
+        _require(fields, FORM_V2_FIELDS)
+        if not self._form_signature_v2:
+            raise _unsupported_mechanism()
+        access_key_id, text = fields["awsaccesskeyid"], fields["policy"]
+        credential = self._credentials.find(access_key_id)
+        secret = DUMMY_SECRET if credential is None else credential.secret_access_key
+        computed = b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
+        authentic = sigv4.same_text(computed, fields["signature"])
+        if credential is None:
+            raise REFUSALS.unknown_access_key(access_key_id)
+        if not authentic and self._permissive is None:
+            raise REFUSALS.mismatch(Evidence(access_key_id, fields["signature"], text, ""))
+        check_session(credential, fields.get("x-amz-security-token"), self._clock.now(), REFUSALS)
+        return Authenticated(credential, self._region, PayloadMode.UNSIGNED, None, None)
+
     def _anonymous(self, request: Request) -> Authenticated:
         text = request.headers.get("x-amz-content-sha256")
         if text is None:
@@ -131,6 +190,58 @@ class Authenticator:
         if mode in _SIGNED_CHUNKS:
             raise S3Error("InvalidRequest", "An anonymous request cannot have signed chunks.")
         return Authenticated(None, self._region, mode, body_sha256, None)
+
+
+def _unsupported_mechanism() -> S3Error:
+    return S3Error(
+        "InvalidRequest",
+        "The authorization mechanism you have provided is not supported. "
+        "Please use AWS4-HMAC-SHA256.",
+    )
+
+
+def _require(fields: Mapping[str, str], names: tuple[str, ...]) -> None:
+    """Raise InvalidArgument for the first field that a signed form lacks."""
+    for name in names:
+        if name.lower() not in fields:
+            raise missing_field(name)
+    if not fields["policy"].isascii():
+        raise S3Error("InvalidPolicyDocument", "Invalid Policy: Invalid JSON.")
+
+
+def missing_field(name: str) -> S3Error:
+    """The error for a form without a field that it must have before its file."""
+    return S3Error(
+        "InvalidArgument",
+        f"Bucket POST must contain a field named '{name}'.  If it is specified, please check the "
+        "order of the fields.",
+        ArgumentName=name,
+        ArgumentValue="",
+    )
+
+
+def _form_claim(fields: Mapping[str, str]) -> Claim:
+    """What a form's fields claim. Such a signature is good for a week, and its policy for less."""
+    _require(fields, FORM_V4_FIELDS)
+    if fields["x-amz-algorithm"] != sigv4.ALGORITHM:
+        raise S3Error(
+            "InvalidArgument",
+            f'X-Amz-Algorithm only supports "{sigv4.ALGORITHM}"',
+            ArgumentName="X-Amz-Algorithm",
+            ArgumentValue=fields["x-amz-algorithm"],
+        )
+    try:
+        authorization = sigv4.parse_presigned(fields["x-amz-credential"], "host")
+        sigv4.seconds_of(fields["x-amz-date"])
+    except FormatError as error:
+        raise REFUSALS.scope(str(error), presigned=True) from None
+    return Claim(
+        authorization,
+        fields["x-amz-signature"],
+        fields["x-amz-date"],
+        fields.get("x-amz-security-token"),
+        EXPIRES_SECONDS_MAX,
+    )
 
 
 def _payload_hash(request: Request, claim: Claim) -> str:

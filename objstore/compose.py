@@ -94,6 +94,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         ssl_keyfile=settings.tls_key,
     )
     socket = config.bind_socket()
+    # Whoever reads the announcement may connect at once: the backlog holds it until we serve.
+    socket.listen(BACKLOG)
     port = socket.getsockname()[1]
     os.environ[SETTINGS_VARIABLE] = replace(settings, port=port).to_json()
     announce(f"objstore serves {settings.scheme}://{settings.host}:{port}")
@@ -298,7 +300,13 @@ def application() -> Application:
         account=directory.account,
         tokens=Tokens(token_key(kms)),
     )
-    authenticator = Authenticator(directory, wall, region=settings.region, permissive=permissive)
+    authenticator = Authenticator(
+        directory,
+        wall,
+        region=settings.region,
+        permissive=permissive,
+        form_signature_v2=settings.form_signature_v2,
+    )
     identification = Identification(directory, wall, permissive=permissive)
 
     async def reset() -> None:

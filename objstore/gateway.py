@@ -14,24 +14,50 @@ from typing import Any
 from kms.aws.authentication import Request as SignedRequest
 from kms.aws.identity import Caller
 from kms.aws.model import load
-from objstore.authenticate import Authenticator
+from objstore.authenticate import Authenticated, Authenticator
 from objstore.authorize import action_of, authorize
 from objstore.browsers import cors_headers, preflight
 from objstore.call import Call, Reply, Services, Trace
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Headers, Request, Response
+from objstore.forms import Form, answer, upload_of
 from objstore.operations import OPERATIONS
 from objstore.payload import Payload
 from objstore.storage.records import Bucket
 from objstore.trace import TraceFile
+from objstore.transfer.spool import Spool
 from objstore.wire.bind import body_bytes_max, compile_input, needs_document
-from objstore.wire.quirks import PREFLIGHT
+from objstore.wire.quirks import FORM_UPLOAD, PREFLIGHT
 from objstore.wire.render import compile_output, render_error
 from objstore.wire.route import compile_routes, parse_query, split_target
 
 REGION_HEADER = "x-amz-bucket-region"
 VERSION_PARAMETER = "versionId"
 EXPECTED_OWNER_HEADER = "x-amz-expected-bucket-owner"
+
+
+def _signed(request: Request) -> SignedRequest:
+    return SignedRequest(
+        request.method,
+        request.raw_path.decode("latin-1"),
+        request.raw_query.decode("latin-1"),
+        request.headers,
+    )
+
+
+def _caller(request: Request, authenticated: Authenticated) -> Caller:
+    """Who asks, noted in the request for the log too."""
+    caller = Caller(
+        authenticated.principal,
+        authenticated.access_key_id,
+        authenticated.region,
+        request.request_id,
+        request.source_ip,
+        request.headers.get("user-agent", ""),
+        request.secure,
+    )
+    request.account = caller.account
+    return caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +122,10 @@ class Gateway:
             return preflight(request, self._services.store.bucket(bucket_name), key=key)
         if bucket_name and "origin" in request.headers:
             request.cors_headers = cors_headers(request, self._services.store.bucket(bucket_name))
-        authenticated = self._authenticator.authenticate(
-            SignedRequest(
-                request.method,
-                request.raw_path.decode("latin-1"),
-                request.raw_query.decode("latin-1"),
-                request.headers,
-            )
-        )
-        caller = Caller(
-            authenticated.principal,
-            authenticated.access_key_id,
-            authenticated.region,
-            request.request_id,
-            request.source_ip,
-            request.headers.get("user-agent", ""),
-            request.secure,
-        )
-        request.account = caller.account
+        if request.operation == FORM_UPLOAD:
+            return await self._form(request, bucket_name)
+        authenticated = self._authenticator.authenticate(_signed(request))
+        caller = _caller(request, authenticated)
         compiled = self._operations.get(request.operation)
         if compiled is None:
             raise S3Error(
@@ -134,6 +146,27 @@ class Gateway:
         if request.operation == "CreateBucket":
             arguments["bucket"] = bucket_name
         return await self._call(request, compiled, bucket, caller, arguments)
+
+    async def _form(self, request: Request, bucket_name: str) -> Response:
+        """An upload from a browser: authenticated by its fields, stored by PutObject."""
+        form = Form(request, region=self._settings.region)
+        fields = await form.read_fields()
+        authenticated = self._authenticator.authenticate_form(_signed(request), fields)
+        caller = _caller(request, authenticated)
+        bucket = self._bucket(request, bucket_name, caller)
+        upload = upload_of(
+            fields, bucket=bucket_name, filename=form.filename, now=self._authenticator.now()
+        )
+        authorize(caller, "s3:PutObject", bucket, upload.key)
+        compiled = self._operations["PutObject"]
+        spool = Spool(self._services.store)
+        try:
+            await form.read_file(spool, upload.sizes)
+            arguments = compiled.bind(upload.key, {}, upload.headers, None, spool)
+            stored = await self._call(request, compiled, bucket, caller, arguments)
+        finally:
+            spool.close()
+        return answer(upload, request, stored, bucket=bucket_name)
 
     async def _call(
         self,

@@ -54,6 +54,8 @@ def configure(level: str, clock: Clock) -> None:
         logger.handlers[:] = []
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+    # A malformed form is its client's affair, and is answered.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class RequestLog:

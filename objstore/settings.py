@@ -21,6 +21,7 @@ class Settings:
     `domains` are the suffixes under which `bucket.suffix` addresses a bucket; `auth` is "strict"
     or "permissive"; `root` says what the KMS's root of trust is; `trace` keeps the steps of
     requests for `/_/trace`. `object_ownership` and `allow_public_access` are what new buckets have.
+    `form_signature_v2` takes forms that are signed the old way.
     """
 
     data: Path
@@ -39,6 +40,7 @@ class Settings:
     root: str = DEFAULT_ROOT
     object_ownership: str = "BucketOwnerEnforced"
     allow_public_access: bool = False
+    form_signature_v2: bool = False
 
     @property
     def loopback(self) -> bool:

@@ -198,12 +198,9 @@ def verify(
     `payload_hash` is the last line of the canonical request.
     """
     authorization = claim.authorization
-    scope = authorization.scope
     _check_scope(claim, service, refusals)
     _check_time(claim, now, refusals)
     _check_signed_headers(request.headers, authorization.signed_headers, refusals)
-    credential = credentials.find(authorization.access_key_id)
-    secret = DUMMY_SECRET if credential is None else credential.secret_access_key
     try:
         query = sigv4.canonical_query(request.query)
     except FormatError as error:
@@ -216,8 +213,39 @@ def verify(
         signed_headers=authorization.signed_headers,
         payload_hash=payload_hash,
     )
-    text = sigv4.string_to_sign(claim.timestamp, scope, canonical)
-    key = sigv4.signing_key(secret, scope.date, scope.region, service)
+    text = sigv4.string_to_sign(claim.timestamp, authorization.scope, canonical)
+    return _prove(claim, text, canonical, credentials=credentials, now=now, refusals=refusals)
+
+
+def verify_text(
+    claim: Claim,
+    text: str,
+    *,
+    service: str,
+    credentials: Credentials,
+    now: float,
+    refusals: Refusals,
+) -> Verified:
+    """Prove a claim whose signature is over `text` itself, as a form's is over its policy."""
+    _check_scope(claim, service, refusals)
+    _check_time(claim, now, refusals)
+    return _prove(claim, text, "", credentials=credentials, now=now, refusals=refusals)
+
+
+def _prove(
+    claim: Claim,
+    text: str,
+    canonical: str,
+    *,
+    credentials: Credentials,
+    now: float,
+    refusals: Refusals,
+) -> Verified:
+    """Check the signature over `text`, in the same time for keys that exist and that do not."""
+    authorization, scope = claim.authorization, claim.authorization.scope
+    credential = credentials.find(authorization.access_key_id)
+    secret = DUMMY_SECRET if credential is None else credential.secret_access_key
+    key = sigv4.signing_key(secret, scope.date, scope.region, scope.service)
     authentic = sigv4.same_text(sigv4.sign(key, text), claim.signature)
     if credential is None:
         raise refusals.unknown_access_key(authorization.access_key_id)
@@ -225,7 +253,7 @@ def verify(
         raise refusals.mismatch(
             Evidence(authorization.access_key_id, claim.signature, text, canonical)
         )
-    _check_session(credential, claim.session_token, now, refusals)
+    check_session(credential, claim.session_token, now, refusals)
     signing = SigningContext(key, scope.text, claim.timestamp, claim.signature)
     return Verified(credential, scope.region, signing)
 
@@ -269,9 +297,10 @@ def _check_signed_headers(
         raise refusals.unsigned_headers(missing)
 
 
-def _check_session(
+def check_session(
     credential: Credential, token: str | None, now: float, refusals: Refusals
 ) -> None:
+    """Return if the token is the credential's own and its session still runs."""
     if not sigv4.same_text(credential.session_token or "", token or ""):
         raise refusals.wrong_token()
     if credential.expires_at is not None and now >= credential.expires_at:

@@ -149,7 +149,7 @@ class BlobWriter:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
-            raise _storage_error(error) from error
+            raise storage_error(error) from error
 
     def finish(self) -> BlobRef:
         """Make the blob durable. An error is final: the file is removed and the error raised."""
@@ -161,7 +161,7 @@ class BlobWriter:
             sync_directory(os.path.dirname(self._path))
         except OSError as error:
             self.discard()
-            raise _storage_error(error) from error
+            raise storage_error(error) from error
         os.close(self._descriptor)
         self._descriptor = -1
         self._finished = True
@@ -189,10 +189,11 @@ def _allocate(descriptor: int, size: int) -> None:
     except OSError as error:
         # A filesystem without fallocate only loses the early warning of a full disk.
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-            raise _storage_error(error) from error
+            raise storage_error(error) from error
 
 
-def _storage_error(error: OSError) -> Exception:
+def storage_error(error: OSError) -> Exception:
+    """NoSpaceError for a full disk; other errors as they are."""
     return NoSpaceError("the disk is full") if error.errno in _DISK_FULL else error
 
 
@@ -311,7 +312,7 @@ class BlobFolder:
             return BlobWriter(path, ref, forget=self.settle, abandon=self._abandon)
         except OSError as error:
             self.settle(ref)
-            raise _storage_error(error) from error
+            raise storage_error(error) from error
 
     def settle(self, ref: BlobRef) -> None:
         """Note that a blob is committed or gone: it no longer keeps its directory open."""

@@ -50,6 +50,7 @@ from objstore.storage.records import (
     UploadPage,
     VersionPage,
 )
+from objstore.storage.spool import SpoolFile
 from objstore.storage.store_identities import IdentityStore
 
 __all__ = ["Store", "create_folder", "inline_blob", "new_blob_id"]
@@ -378,6 +379,10 @@ class Store:
         """Open a blob file of `size` bytes for writing. Blocking. Raises NoSpaceError."""
         self._reserve.claim(size + _ROW_BYTES)
         return self._blobs.new_blob(size)
+
+    def new_spool(self) -> SpoolFile:
+        """Open a temporary file. Blocking. Raises NoSpaceError."""
+        return SpoolFile(self.folder, self._reserve)
 
     def open_blob(self, ref: BlobRef) -> BlobReader:
         """Open a blob, in a file or inline. Raises BlobMissingError, BlobDamagedError."""

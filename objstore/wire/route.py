@@ -151,9 +151,7 @@ class Router:
         if named:
             return self._by_name(method, depth, named, query, headers)
         if depth == 1 and method == "POST":
-            if headers.get("content-type", "").lower().startswith("multipart/form-data"):
-                return quirks.FORM_UPLOAD
-            raise self._refusal(method, depth)
+            return quirks.FORM_UPLOAD
         present = self._selectors.get((method, depth), frozenset()) & query.keys()
         for route in self._plain.get((method, depth), ()):
             if present <= route.query and route.fits(query, headers):

@@ -1,9 +1,11 @@
 import hashlib
+import hmac
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from itertools import product
 
 import pytest
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
@@ -21,11 +23,19 @@ DIGEST = hashlib.sha256(b"body").hexdigest()
 NOW = SystemClock().now()
 
 
-def authenticator(later: float = 0, *, permissive: bool = False) -> Authenticator:
+def authenticator(
+    later: float = 0, *, permissive: bool = False, form_v2: bool = False
+) -> Authenticator:
     directory = Directory()
     directory.add_credential(root_credential("123456789012", "AKIA", "the-secret"))
     root = root_principal("123456789012") if permissive else None
-    return Authenticator(directory, FixedClock(NOW + later), region="us-east-1", permissive=root)
+    return Authenticator(
+        directory,
+        FixedClock(NOW + later),
+        region="us-east-1",
+        permissive=root,
+        form_signature_v2=form_v2,
+    )
 
 
 class _Signer(S3SigV4Auth):  # type: ignore[misc]
@@ -263,3 +273,95 @@ def test_the_service_that_a_request_is_for() -> None:
     assert signed_service(signed.headers, "") == "kms"
     assert signed_service({}, by_query().query) == "s3"
     assert signed_service({}, "prefix=x") is None
+
+
+FORM_REQUEST = Request("POST", "/bucket", "", {"host": HOST})
+POLICY = b64encode(b'{"expiration": "2030-01-01T00:00:00Z", "conditions": []}').decode()
+
+
+def form(*, secret: str = "the-secret", without: str = "", **fields: str) -> dict[str, str]:
+    """The fields of a form that botocore signed, some replaced, one missing."""
+    request = AWSRequest("POST", f"http://{HOST}/bucket")
+    request.context["s3-presign-post-fields"] = {}
+    request.context["s3-presign-post-policy"] = {"expiration": "2030-01-01T00:00:00Z"}
+    S3SigV4PostAuth(BotocoreCredentials("AKIA", secret), "s3", "eu-west-1").add_auth(request)
+    made = {**request.context["s3-presign-post-fields"]}
+    made.update({name.replace("_", "-"): text for name, text in fields.items()})
+    return {name: text for name, text in made.items() if name != without}
+
+
+def form_v2(*, secret: str = "the-secret", without: str = "") -> dict[str, str]:
+    signature = b64encode(hmac.digest(secret.encode(), POLICY.encode(), "sha1")).decode()
+    made = {"awsaccesskeyid": "AKIA", "signature": signature, "policy": POLICY}
+    return {name: text for name, text in made.items() if name != without}
+
+
+def test_a_signed_form() -> None:
+    found = authenticator().authenticate_form(FORM_REQUEST, form())
+    assert (found.access_key_id, found.region) == ("AKIA", "eu-west-1")
+    assert found.mode is PayloadMode.UNSIGNED
+
+
+def test_a_form_without_credentials_is_anonymous() -> None:
+    for fields in ({"key": "a"}, {"key": "a", "policy": POLICY}):
+        assert authenticator().authenticate_form(FORM_REQUEST, fields).principal is ANONYMOUS
+
+
+REFUSED_FORMS: list[tuple[dict[str, str], str, str]] = [
+    (form(secret="wrong"), "SignatureDoesNotMatch", ""),
+    (form(policy=POLICY), "SignatureDoesNotMatch", ""),
+    (form(policy="\u0142"), "InvalidPolicyDocument", ""),
+    (form(without="x-amz-signature"), "InvalidArgument", "'X-Amz-Signature'"),
+    (form(without="x-amz-algorithm"), "InvalidArgument", "'X-Amz-Algorithm'"),
+    (form(without="x-amz-date"), "InvalidArgument", "'X-Amz-Date'"),
+    (form(without="x-amz-credential"), "InvalidArgument", "'X-Amz-Credential'"),
+    (form(without="policy"), "InvalidArgument", "'Policy'"),
+    (form(x_amz_algorithm="AWS4-HMAC-SHA1"), "InvalidArgument", "only supports"),
+    (form(x_amz_credential="AKIA"), "AuthorizationQueryParametersError", "mal-formed"),
+    (form(x_amz_date="today"), "AuthorizationQueryParametersError", "ISO8601"),
+    (form(x_amz_security_token="a"), "InvalidToken", ""),
+    (form_v2(), "InvalidRequest", "AWS4-HMAC-SHA256"),
+    (form_v2(without="awsaccesskeyid"), "InvalidArgument", "'AWSAccessKeyId'"),
+]
+
+
+@pytest.mark.parametrize(("fields", "code", "message"), REFUSED_FORMS)
+def test_refused_forms(fields: dict[str, str], code: str, message: str) -> None:
+    with pytest.raises(AWSError) as caught:
+        authenticator().authenticate_form(FORM_REQUEST, fields)
+    assert caught.value.code == code
+    assert message in caught.value.message
+
+
+def test_forms_expire_and_name_keys_that_exist() -> None:
+    week = 7 * 24 * 3600
+    with pytest.raises(AWSError, match="AccessDenied"):
+        authenticator(week + 3600).authenticate_form(FORM_REQUEST, form())
+    with pytest.raises(AWSError, match="RequestTimeTooSkewed"):
+        authenticator(-3600).authenticate_form(FORM_REQUEST, form())
+    unknown = {**form_v2(), "awsaccesskeyid": "NOBODY"}
+    with pytest.raises(AWSError, match="InvalidAccessKeyId"):
+        authenticator(form_v2=True).authenticate_form(FORM_REQUEST, unknown)
+
+
+def test_a_form_has_no_second_credential() -> None:
+    signed = Request("POST", "/bucket", "", {"host": HOST, "authorization": "AWS4-HMAC-SHA256 x"})
+    presigned = Request("POST", "/bucket", "X-Amz-Algorithm=x", {"host": HOST})
+    for request in (signed, presigned):
+        with pytest.raises(AWSError, match="Only one auth mechanism"):
+            authenticator().authenticate_form(request, form())
+
+
+def test_the_old_signature_of_forms_where_it_is_taken() -> None:
+    taking = authenticator(form_v2=True)
+    assert taking.authenticate_form(FORM_REQUEST, form_v2()).access_key_id == "AKIA"
+    with pytest.raises(AWSError, match="SignatureDoesNotMatch"):
+        taking.authenticate_form(FORM_REQUEST, form_v2(secret="wrong"))
+    with pytest.raises(AWSError, match="'Signature'"):
+        taking.authenticate_form(FORM_REQUEST, form_v2(without="signature"))
+
+
+def test_permissive_servers_take_any_form() -> None:
+    lenient = authenticator(permissive=True, form_v2=True)
+    for fields in (form(secret="wrong"), form_v2(secret="wrong")):
+        assert lenient.authenticate_form(FORM_REQUEST, fields).credential is not None

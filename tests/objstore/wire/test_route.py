@@ -86,6 +86,7 @@ TABLE: list[tuple[str, int, dict[str, str], dict[str, str], str]] = [
     ("DELETE", 1, {"analytics": ""}, {}, "DeleteBucketAnalyticsConfiguration"),
     ("POST", 1, {"delete": ""}, {}, "DeleteObjects"),
     ("POST", 1, {}, {"content-type": "multipart/form-data; boundary=x"}, "PostObject"),
+    ("POST", 1, {}, {}, "PostObject"),
     ("OPTIONS", 1, {}, {}, "PreflightObject"),
     ("OPTIONS", 2, {"acl": ""}, {}, "PreflightObject"),
     ("GET", 2, {}, {}, "GetObject"),
@@ -128,7 +129,6 @@ def test_routes(
     [
         ("POST", 0, {}),
         ("OPTIONS", 0, {}),
-        ("POST", 1, {}),
         ("POST", 2, {}),
         ("PATCH", 2, {}),
         ("GET", 2, {"cors": ""}),
