@@ -6,9 +6,9 @@ from dataclasses import replace
 from kms.errors import KMSError
 from kms.key import Alias, Key
 from kms.material import generate
+from kms.quotas import ALIASES_PER_KEY_MAX
 from kms.store import Store
 
-ALIASES_PER_KEY_MAX = 50
 ALIAS_PREFIX = "alias/"
 
 

@@ -32,13 +32,17 @@ _KEY_ID = re.compile(
 
 @dataclass(slots=True)
 class Request:
-    """A call under way; `key_arn`, `material_id` and `context` are what audit will say of it."""
+    """A call under way; `key_arn`, `material_id` and `context` are what audit will say of it.
+
+    `source_arn` is the key that an operation between two keys decrypted with.
+    """
 
     operation: str
     caller: Caller
     store: Store
     clock: Clock
     key_arn: str = ""
+    source_arn: str = ""
     material_id: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
 

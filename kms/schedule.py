@@ -7,12 +7,11 @@ multi-Region key, its relatives. No step unwraps anything, so one damaged row st
 """
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kms.aws.audit import AuditSink
+from kms.aws.audit import AuditSink, new_event_id
 from kms.aws.clock import monotonic
 from kms.key import (
     ORIGIN_EXTERNAL,
@@ -69,6 +68,8 @@ class Schedule:
                     events += self._step(edit, key)
                     steps += 1
             for event in events:
+                if event["eventName"] == "DeleteKey":
+                    self._store.usage.forget(event["keyArn"])
                 self._audit.record(event)
         return steps
 
@@ -203,8 +204,8 @@ def _event(name: str, key: Key, at: float, material_id: str) -> dict[str, Any]:
         "eventName": name,
         "eventType": "AwsServiceEvent",
         "eventTime": at,
-        "eventID": str(uuid.uuid4()),
-        "requestID": str(uuid.uuid4()),
+        "eventID": new_event_id(),
+        "requestID": new_event_id(),
         "account": key.account,
         "region": key.region,
         "keyArn": key.arn,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kms.aws import model
-from kms.aws.audit import AuditSink
+from kms.aws.audit import AuditSink, new_event_id
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller
@@ -19,8 +19,11 @@ from kms.root import RootError
 from kms.schedule import Schedule
 from kms.store import Store
 from kms.store_connection import StoreError
+from kms.store_usage import Use
 
 OPERATIONS = frozenset(model.load("kms").operations)
+USES = frozenset(model.load("kms").shape("KeyLastUsageTrackingOperation").enum)
+"""The operations that use a key, as GetKeyLastUsage understands it."""
 
 
 class Service:
@@ -39,9 +42,7 @@ class Service:
         """
         request = Request(operation, caller, self.store, self.clock)
         try:
-            self.store.refresh()
-            if self.store.next_due_at <= (now := self.clock.now()):
-                self.schedule.catch_up(now)
+            self._catch_up()
             output = handler_of(operation)(request, **arguments)
         except AWSError as error:
             self._record(request, error.code)
@@ -49,7 +50,9 @@ class Service:
         except (RootError, StoreError) as error:
             self._record(request, "KMSInternalException")
             raise KMSError("KMSInternalException", "The key store failed.") from error
-        self._record(request, "")
+        event_id = self._record(request, "")
+        if operation in USES:
+            self._note_use(request, event_id)
         return output
 
     def permit(
@@ -61,13 +64,28 @@ class Service:
         """
         request = Request(operation, caller, self.store, self.clock)
         request.context = context
-        self.store.refresh()
+        self._catch_up()
         return request.use(key_id).arn
 
-    def _record(self, request: Request, error_code: str) -> None:
+    def _catch_up(self) -> None:
+        """See what other processes did, and do what is due."""
+        self.store.refresh()
+        if self.store.next_due_at <= (now := self.clock.now()):
+            self.schedule.catch_up(now)
+
+    def _note_use(self, request: Request, event_id: str) -> None:
+        use = Use(request.operation, self.clock.now(), event_id, request.caller.request_id)
+        self.store.usage.note(request.key_arn, use)
+        if request.source_arn:
+            self.store.usage.note(request.source_arn, use)
+
+    def _record(self, request: Request, error_code: str) -> str:
+        """Tell the audit what was done; answers the event's id."""
         caller = request.caller
+        event_id = new_event_id()
         self._audit.record(
             {
+                "eventID": event_id,
                 "eventName": request.operation,
                 "eventTime": self.clock.now(),
                 "requestID": caller.request_id,
@@ -81,6 +99,7 @@ class Service:
                 "errorCode": error_code,
             }
         )
+        return event_id
 
 
 def handler_of(operation: str) -> Handler:

@@ -35,6 +35,7 @@ from kms.store_rows import (
     key_from_row,
     material_from_row,
 )
+from kms.store_usage import Usage
 
 LOOK_AGAIN_SECONDS = 0.25
 CACHE_ENTRIES_MAX = 10_000
@@ -45,8 +46,15 @@ class Store:
     """One process's view of the key store in a folder."""
 
     def __init__(
-        self, connection: apsw.Connection, root: Root, sealer: Sealer, generation: Generation
+        self,
+        connection: apsw.Connection,
+        root: Root,
+        sealer: Sealer,
+        *,
+        generation: Generation,
+        usage: Usage,
     ) -> None:
+        self.usage = usage
         self._connection = connection
         self._cursor = connection.cursor()
         self._root = root
@@ -71,8 +79,13 @@ class Store:
         """
         connection = connect(folder)
         try:
-            root = prepare(connection, sealer)
-            return cls(connection, root, sealer, Generation(folder / MARK_FILE_NAME))
+            return cls(
+                connection,
+                prepare(connection, sealer),
+                sealer,
+                generation=Generation(folder / MARK_FILE_NAME),
+                usage=Usage(folder),
+            )
         except apsw.Error as error:
             connection.close()
             raise StoreError(f"cannot read {folder / FILE_NAME}: {error}") from None
@@ -82,6 +95,7 @@ class Store:
 
     def close(self) -> None:
         self.flush()
+        self.usage.close()
         self._connection.close()
         self._generation.close()
         self._root.close()
@@ -287,10 +301,6 @@ class Store:
             edit.put_alias(alias)
         return None
 
-    def retarget_alias(self, alias: Alias, key_id: str, now: float) -> None:
-        with self.edit() as edit:
-            edit.put_alias(replace(alias, key_id=key_id, updated_at=now))
-
     def delete_alias(self, alias: Alias) -> None:
         with self.edit() as edit:
             edit.remove_alias(alias)
@@ -300,6 +310,7 @@ class Store:
         with self._transaction():
             for table in OF_A_KEY:
                 self._cursor.execute(f"DELETE FROM {table}")
+        self.usage.forget()
 
     def owned(self, owner: str, now: float) -> tuple[str, bytearray]:
         """The material id and material of the key that a service owns; made on first use."""

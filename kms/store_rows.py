@@ -40,6 +40,7 @@ CREATE TABLE keys (
   due_at REAL,
   PRIMARY KEY (account, region, key_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX keys_by_manager ON keys (account, region, manager);
 CREATE INDEX keys_by_due_date ON keys (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX keys_by_id ON keys (key_id, account) WHERE primary_region <> '';
 CREATE TABLE materials (

@@ -43,6 +43,7 @@ HANDLERS: Mapping[str, Handler] = {
     "GenerateDataKeyWithoutPlaintext": data_keys.generate_data_key_without_plaintext,
     "GenerateMac": macs.generate_mac,
     "GenerateRandom": data_keys.generate_random,
+    "GetKeyLastUsage": lifecycle.get_key_last_usage,
     "GetKeyPolicy": policies.get_key_policy,
     "GetKeyRotationStatus": rotation.get_key_rotation_status,
     "GetParametersForImport": imports.get_parameters_for_import,

@@ -1,16 +1,20 @@
 """CreateAlias, ListAliases, UpdateAlias and DeleteAlias."""
 
+from dataclasses import replace
 from typing import Any
 
 from kms.authorize import authorize, authorize_account
 from kms.aws import arn
 from kms.errors import KMSError
-from kms.key import Alias, check_state
+from kms.key import SYMMETRIC_DEFAULT, Alias, Key, check_state
 from kms.paging import marker_of, position_of
+from kms.quotas import check_aliases
 from kms.request import S3_ALIAS, Request
+from kms.specs import GENERATE_VERIFY_MAC
+from kms.store_edits import Edit
 
-ALIASES_PER_KEY_MAX = 50
 PAGE_DEFAULT = 50
+PAGE_MAX = 100
 _PREFIX_MESSAGE = (
     'Alias must start with the prefix "alias/". Please see '
     "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
@@ -22,16 +26,18 @@ def create_alias(request: Request, *, alias_name: str, target_key_id: str) -> di
     _check_target(target_key_id)
     key = request.use(target_key_id)
     now = request.clock.now()
-    caller = request.caller
-    alias = Alias(caller.account, caller.region, alias_name, key.key_id, now, now)
-    request.named_alias(alias_name)
-    refusal = request.store.add_alias(alias, per_key_max=ALIASES_PER_KEY_MAX)
-    if refusal == "exists":
-        raise KMSError(
-            "AlreadyExistsException", f"An alias with the name {alias.arn} already exists"
-        )
-    if refusal == "limit":
-        raise KMSError("LimitExceededException", f"{key.arn} has too many aliases")
+    alias = Alias(key.account, key.region, alias_name, key.key_id, now, now)
+
+    def create(edit: Edit, stored: Key) -> Key:
+        if edit.alias(alias.account, alias.region, alias.name) is not None:
+            raise KMSError(
+                "AlreadyExistsException", f"An alias with the name {alias.arn} already exists"
+            )
+        check_aliases(edit, stored)
+        edit.put_alias(alias)
+        return stored
+
+    request.change(key, create)
     return {}
 
 
@@ -44,12 +50,24 @@ def update_alias(request: Request, *, alias_name: str, target_key_id: str) -> di
     assert old is not None
     authorize(request.caller, "UpdateAlias", old)
     request.use_key(target)
-    if (old.usage, old.spec == target.spec) != (target.usage, True):
-        raise KMSError(
-            "ValidationException",
-            f"Alias {alias.arn} cannot be changed to a key of another type or usage",
-        )
-    request.store.retarget_alias(alias, target.key_id, request.clock.now())
+    now = request.clock.now()
+
+    def update(edit: Edit, stored: Key) -> Key:
+        found = edit.alias(alias.account, alias.region, alias.name)
+        if found is None:
+            raise _missing(request, alias_name)
+        old = edit.key(found.account, found.region, found.key_id)
+        if old is not None and (_kind(old), old.usage) != (_kind(stored), stored.usage):
+            raise KMSError(
+                "ValidationException",
+                f"Alias {alias.arn} cannot be changed to a key of another type or usage",
+            )
+        if found.key_id != stored.key_id:
+            check_aliases(edit, stored)
+        edit.put_alias(replace(found, key_id=stored.key_id, updated_at=now))
+        return stored
+
+    request.change(target, update)
     return {}
 
 
@@ -72,6 +90,7 @@ def list_aliases(
     marker: str | None = None,
 ) -> dict[str, Any]:
     authorize_account(request.caller, "ListAliases")
+    limit = min(limit, PAGE_MAX)
     key = request.use(key_id) if key_id is not None else None
     after = position_of(marker)
     account, region = request.caller.account, request.caller.region
@@ -103,9 +122,20 @@ def _entry(alias: Alias) -> dict[str, Any]:
 def _existing(request: Request, name: str) -> Alias:
     alias = request.named_alias(name)
     if alias is None:
-        missing = arn.kms_alias(request.caller.region, request.caller.account, name)
-        raise KMSError("NotFoundException", f"Alias {missing} is not found.")
+        raise _missing(request, name)
     return alias
+
+
+def _missing(request: Request, name: str) -> KMSError:
+    missing = arn.kms_alias(request.caller.region, request.caller.account, name)
+    return KMSError("NotFoundException", f"Alias {missing} is not found.")
+
+
+def _kind(key: Key) -> str:
+    """The type of a key, as UpdateAlias sees it: symmetric, HMAC or asymmetric."""
+    if key.spec == SYMMETRIC_DEFAULT or key.usage == GENERATE_VERIFY_MAC:
+        return key.usage
+    return "asymmetric"
 
 
 def _check_name(name: str) -> None:

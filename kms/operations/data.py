@@ -109,6 +109,7 @@ def re_encrypt(
             action="ReEncryptFrom",
         )
     source_material = request.material_id
+    request.source_arn = source.arn
     try:
         target = use_for(
             request,

@@ -15,12 +15,14 @@ from kms.key import (
     SYMMETRIC_DEFAULT,
     Key,
     KeyState,
+    check_state,
 )
 from kms.material import generate
 from kms.metadata import key_metadata
 from kms.operations.tags import check_tags
 from kms.paging import marker_of, position_of
 from kms.policy_text import check_policy, default_policy
+from kms.quotas import check_quota
 from kms.request import Request
 from kms.schedule import DAY_SECONDS, resting_state
 from kms.specs import NOT_IMPORTED, SPECS
@@ -29,6 +31,7 @@ from kms.store_edits import Edit
 PENDING_WINDOW_DAYS_MIN = 7
 PENDING_WINDOW_DAYS_MAX = 30
 PAGE_DEFAULT = 100
+OWN_KEYS = "SELF"
 
 
 def create_key(
@@ -69,7 +72,11 @@ def create_key(
     if origin == ORIGIN_AWS_KMS:
         material = request.store.new_material(key, generate(spec), now)
         key = replace(key, material_id=material.material_id)
-    request.store.add_key(key, material)
+    with request.store.edit() as edit:
+        check_quota(edit, account, region)
+        edit.add_key(key)
+        if material is not None:
+            edit.put_material(material)
     request.key_arn = key.arn
     return {"KeyMetadata": key_metadata(request.store, key)}
 
@@ -82,12 +89,40 @@ def describe_key(
     return {"KeyMetadata": key_metadata(request.store, request.use(key_id))}
 
 
+def get_key_last_usage(request: Request, *, key_id: str) -> dict[str, Any]:
+    key = request.own(key_id)
+    check_state(key, request.operation)
+    use = request.store.usage.last(key.arn)
+    # A replica that was made again starts afresh under its old name.
+    shown = {}
+    if use is not None and use.used_at >= key.created_at:
+        shown = {
+            "Operation": use.operation,
+            "Timestamp": use.used_at,
+            "CloudTrailEventId": use.event_id,
+            "KmsRequestId": use.request_id,
+        }
+    return {
+        "KeyId": key.key_id,
+        "KeyLastUsage": shown,
+        "TrackingStartDate": key.created_at,
+        "KeyCreationDate": key.created_at,
+    }
+
+
 def list_keys(
-    request: Request, *, limit: int = PAGE_DEFAULT, marker: str | None = None
+    request: Request,
+    *,
+    limit: int = PAGE_DEFAULT,
+    marker: str | None = None,
+    resource_owners: Sequence[str] = (OWN_KEYS,),
 ) -> dict[str, Any]:
     authorize_account(request.caller, "ListKeys")
     account, region = request.caller.account, request.caller.region
     found = request.store.keys(account, region, after=position_of(marker), limit=limit + 1)
+    if OWN_KEYS not in resource_owners:
+        # Nobody shares keys here: there is no Resource Access Manager.
+        found = []
     page = [
         {"KeyId": key_id, "KeyArn": arn.kms_key(region, account, key_id)}
         for key_id in found[:limit]

@@ -17,6 +17,7 @@ from kms.key import ORIGIN_EXTERNAL, Key, KeyState, Material, MaterialState, che
 from kms.metadata import key_metadata
 from kms.operations.tags import check_tags
 from kms.policy_text import check_policy, default_policy
+from kms.quotas import check_quota
 from kms.request import Request
 from kms.store_edits import Edit
 
@@ -58,6 +59,7 @@ def replicate_key(
     def copy(edit: Edit, stored: Key) -> Key:
         if edit.key(key.account, replica_region, key.key_id) is not None:
             raise KMSError("AlreadyExistsException", f"{draft.arn} already exists.")
+        check_quota(edit, key.account, replica_region)
         edit.add_key(replace(draft, material_id=stored.material_id))
         for material in edit.materials(stored):
             _copy_material(request, edit, stored, material, replica_region)

@@ -49,6 +49,7 @@ def list_resource_tags(
 ) -> dict[str, Any]:
     key = request.own(key_id)
     check_state(key, request.operation)
+    limit = min(limit, PAGE_DEFAULT)
     after = position_of(marker)
     found = sorted(pair for pair in key.tags if pair[0] > after)
     page = [{"TagKey": name, "TagValue": value} for name, value in found[:limit]]

@@ -136,10 +136,6 @@ def test_aliases(store: Store) -> None:
     found = store.aliases(ACCOUNT, REGION, key_id=None, after="", limit=9)
     assert [alias.name for alias in found] == ["alias/a", "alias/b"]
     assert store.aliases(ACCOUNT, REGION, key_id="other", after="", limit=9) == []
-    store.retarget_alias(second, "other", 5.0)
-    assert store.alias(ACCOUNT, REGION, "alias/b") == replace(
-        second, key_id="other", updated_at=5.0
-    )
     store.delete_alias(second)
     assert store.alias(ACCOUNT, REGION, "alias/b") is None
 

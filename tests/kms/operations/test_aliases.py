@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from kms import quotas
 from kms.aws.clock import FixedClock
 from kms.aws.identity import Caller
 from kms.errors import KMSError
-from kms.operations import aliases
 from kms.request import S3_ALIAS
 
 
@@ -89,7 +89,7 @@ def test_names_are_taken_and_limited(client: Any, monkeypatch: pytest.MonkeyPatc
         alias_name="alias/a",
         target_key_id=client.key(),
     )
-    monkeypatch.setattr(aliases, "ALIASES_PER_KEY_MAX", 1)
+    monkeypatch.setattr(quotas, "ALIASES_PER_KEY_MAX", 1)
     refused(
         "LimitExceededException",
         arn,
@@ -143,3 +143,49 @@ def test_a_pending_keys_alias_can_move_away_or_go(client: Any) -> None:
     client("DeleteAlias", alias_name="alias/b")
     assert names(client("ListAliases", key_id=kept)) == ["alias/a"]
     assert names(client("ListAliases", key_id=pending)) == []
+
+
+SIGNING = {"key_usage": "SIGN_VERIFY"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fits"),
+    [
+        ({}, {}, True),
+        ({}, {"origin": "EXTERNAL"}, True),
+        ({"key_spec": "ECC_NIST_P256", **SIGNING}, {"key_spec": "ECC_NIST_P384", **SIGNING}, True),
+        (
+            {"key_spec": "HMAC_256", "key_usage": "GENERATE_VERIFY_MAC"},
+            {"key_spec": "HMAC_512", "key_usage": "GENERATE_VERIFY_MAC"},
+            True,
+        ),
+        ({}, {"key_spec": "HMAC_256", "key_usage": "GENERATE_VERIFY_MAC"}, False),
+        (
+            {"key_spec": "ECC_NIST_P256", **SIGNING},
+            {"key_spec": "ECC_NIST_P256", "key_usage": "KEY_AGREEMENT"},
+            False,
+        ),
+    ],
+)
+def test_an_alias_moves_between_keys_of_a_kind(
+    client: Any, old: dict[str, str], new: dict[str, str], fits: bool
+) -> None:
+    client("CreateAlias", alias_name="alias/a", target_key_id=client.key(**old))
+    target = client.key(**new)
+    if fits:
+        client("UpdateAlias", alias_name="alias/a", target_key_id=target)
+        assert client.metadata("alias/a")["Arn"] == target
+        return
+    code, message = client.refused("UpdateAlias", alias_name="alias/a", target_key_id=target)
+    assert code == "ValidationException"
+    assert "another type or usage" in message
+
+
+def test_a_full_key_takes_no_alias_over(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = client.key(), client.key()
+    client("CreateAlias", alias_name="alias/a", target_key_id=first)
+    client("CreateAlias", alias_name="alias/b", target_key_id=second)
+    monkeypatch.setattr(quotas, "ALIASES_PER_KEY_MAX", 1)
+    refusal = client.refused("UpdateAlias", alias_name="alias/b", target_key_id=first)
+    assert refusal[0] == "LimitExceededException"
+    assert client("UpdateAlias", alias_name="alias/a", target_key_id=first) == {}

@@ -1,7 +1,9 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.aws.identity import Caller
 from kms.errors import KMSError
@@ -159,6 +161,66 @@ def test_aliases_do_not_change_states(client: Any) -> None:
 def test_grant_tokens_are_unknown(client: Any) -> None:
     arn = client.key()
     refused("InvalidGrantTokenException", "", client, "DescribeKey", key_id=arn, grant_tokens=["t"])
+
+
+def test_the_last_use_of_a_key(client: Any, clock: FixedClock, audit: MemorySink) -> None:
+    arn, created_at = client.key(), clock.now()
+    dates = {
+        "KeyId": arn.rpartition("/")[2],
+        "TrackingStartDate": created_at,
+        "KeyCreationDate": created_at,
+    }
+    assert client("GetKeyLastUsage", key_id=arn) == {**dates, "KeyLastUsage": {}}
+    clock.advance(60)
+    blob = client("Encrypt", key_id=arn, plaintext=b"x")["CiphertextBlob"]
+    used = audit.events[-1]
+    for operation, members in (("DescribeKey", {}), ("Encrypt", {"plaintext": b"x"})):
+        clock.advance(60)
+        if operation == "Encrypt":
+            assert client.refused(operation, key_id=arn, dry_run=True, **members)
+        else:
+            client(operation, key_id=arn, **members)
+    assert client("GetKeyLastUsage", key_id=arn)["KeyLastUsage"] == {
+        "Operation": "Encrypt",
+        "Timestamp": used["eventTime"],
+        "CloudTrailEventId": used["eventID"],
+        "KmsRequestId": used["requestID"],
+    }
+    client("Decrypt", ciphertext_blob=blob)
+    assert client("GetKeyLastUsage", key_id=arn)["KeyLastUsage"]["Operation"] == "Decrypt"
+
+
+def test_both_keys_of_a_re_encryption_are_used(client: Any, audit: MemorySink) -> None:
+    source, target = client.key(), client.key()
+    blob = client("Encrypt", key_id=source, plaintext=b"x")["CiphertextBlob"]
+    client("ReEncrypt", ciphertext_blob=blob, destination_key_id=target)
+    event_id = audit.events[-1]["eventID"]
+    for arn in (source, target):
+        use = client("GetKeyLastUsage", key_id=arn)["KeyLastUsage"]
+        assert (use["Operation"], use["CloudTrailEventId"]) == ("ReEncrypt", event_id)
+
+
+def test_a_key_that_comes_again_was_never_used(client: Any, clock: FixedClock) -> None:
+    arn = client.key(multi_region=True)
+    away = client.as_(replace(client.caller, region="eu-west-1"))
+    key_id = arn.rpartition("/")[2]
+    for used in ({"Operation": "Encrypt"}, {}):
+        client("ReplicateKey", key_id=arn, replica_region="eu-west-1")
+        clock.advance(5)
+        if used:
+            away("Encrypt", key_id=key_id, plaintext=b"x")
+        found = away("GetKeyLastUsage", key_id=key_id)["KeyLastUsage"]
+        assert found.get("Operation") == used.get("Operation")
+        away("ScheduleKeyDeletion", key_id=key_id, pending_window_in_days=7)
+        clock.advance(7 * 86_400)
+
+
+def test_nobody_shares_keys_here(client: Any) -> None:
+    arn = client.key()
+    others = "OTHER_ACCOUNTS_VIA_RAM"
+    for owners, shown in ((["SELF"], [arn]), ([others], []), ([others, "SELF"], [arn])):
+        listed = client("ListKeys", resource_owners=owners)["Keys"]
+        assert [key["KeyArn"] for key in listed] == shown
 
 
 def test_descriptions(client: Any) -> None:
