@@ -13,6 +13,7 @@ from kms.client import (
     RootSettings,
     StoreError,
     change_root,
+    harden,
     open_kms,
     rotate_root,
 )
@@ -49,6 +50,7 @@ def serve(
     """Serve until interrupted. Every region is served; clients choose by what they sign for."""
     if dev and host not in LOOPBACK_HOSTS:
         raise click.UsageError("--dev accepts well-known credentials, so it needs a loopback host")
+    harden()
     clock = SystemClock()
     try:
         kms = open_kms(data, clock=clock, root=RootSettings(root))

@@ -52,7 +52,9 @@ class App:
             raise
         await _send(send, status, reply, request_id)
 
-    def _handle(self, scope: Message, body: bytes, request_id: str) -> tuple[int, bytes]:
+    def _handle(
+        self, scope: Message, body: bytes, request_id: str
+    ) -> tuple[int, bytes | bytearray]:
         headers = sigv4.collect_headers(scope["headers"])
         credential, region = authenticate(
             scope["method"],
@@ -90,7 +92,7 @@ async def _read(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-async def _send(send: Send, status: int, body: bytes, request_id: str) -> None:
+async def _send(send: Send, status: int, body: bytes | bytearray, request_id: str) -> None:
     headers = [
         (b"content-type", wire.CONTENT_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),

@@ -16,6 +16,7 @@ from kms.aws.errors import AWSError
 from kms.aws.identity import Caller
 from kms.errors import KMSError
 from kms.key import Key
+from kms.process import harden
 from kms.root import RootError, RootSettings, sealer_of
 from kms.service import Service, handler_of
 from kms.store import Store
@@ -30,6 +31,7 @@ __all__ = [
     "RootSettings",
     "StoreError",
     "change_root",
+    "harden",
     "open_kms",
     "rotate_root",
 ]
@@ -199,10 +201,11 @@ class KMS:
         """Forget all keys and aliases. The root of trust and services' own keys stay."""
         self._store.clear()
 
-    def handle(self, target: str, body: bytes, caller: Caller) -> tuple[int, bytes]:
+    def handle(self, target: str, body: bytes, caller: Caller) -> tuple[int, bytes | bytearray]:
         """Answer an authenticated JSON 1.1 request: the status and the body.
 
-        `target` is the value of X-Amz-Target, with its prefix.
+        `target` is the value of X-Amz-Target, with its prefix. A body with a secret wipes itself
+        when nobody holds it any more, so send it as it is, without a copy.
         """
         operation = target.removeprefix(TARGET_PREFIX)
         try:

@@ -18,6 +18,7 @@ from typing import Any
 from kms.aws import model
 from kms.aws.errors import AWSError
 from kms.aws.model import ServiceModel, Shape
+from kms.aws.wiping import WipingBytes
 from kms.errors import KMSError
 from kms.operations import HANDLERS, Handler
 
@@ -31,6 +32,8 @@ Check = Callable[[Any, str, Failures], Any]
 Binder = Callable[[bytes], dict[str, Any]]
 
 _WORD = re.compile(r"(.)([A-Z][a-z]+)")
+_QUOTE, _BRACE = b'"}'
+_PIECE = 6
 _CAPITAL = re.compile(r"([a-z0-9])([A-Z])")
 
 
@@ -72,11 +75,48 @@ def compile_input(operation: str, handler: Handler) -> Binder:
     return bind
 
 
-def render(output: Mapping[str, Any]) -> bytes:
-    """An output as JSON; bytes-like values as base64. An operation without output has no body."""
+def render(output: Mapping[str, Any]) -> bytes | WipingBytes:
+    """An output as JSON; bytes-like values as base64. An operation without output has no body.
+
+    `bytearray`s are secrets: the body of an output with one wipes itself, and no other object gets
+    to hold more than a few characters of it.
+    """
     if not output:
         return b""
-    return json.dumps(output, separators=(",", ":"), default=_base64).encode()
+    for value in output.values():
+        if isinstance(value, bytearray):
+            return _render_secrets(output)
+    return _ENCODE(output).encode()
+
+
+def _render_secrets(output: Mapping[str, Any]) -> WipingBytes:
+    plain = {name: value for name, value in output.items() if not isinstance(value, bytearray)}
+    rendered = _ENCODE(plain).encode()
+    parts: list[tuple[bytes, bytearray]] = []
+    comma = "," if plain else ""
+    for name, value in output.items():
+        if isinstance(value, bytearray):
+            parts.append((f'{comma}"{name}":"'.encode(), value))
+            comma = ","
+    size = len(rendered) + sum(
+        len(start) + _base64_length(len(secret)) + 1 for start, secret in parts
+    )
+    body = WipingBytes(size)
+    encode = binascii.b2a_base64
+    at = len(rendered) - 1
+    body[:at] = rendered[:at]
+    for start, secret in parts:
+        body[at : at + len(start)] = start
+        at += len(start)
+        # A few bytes at a time, so that no encoded copy of the whole is left behind.
+        for first in range(0, len(secret), _PIECE):
+            piece = encode(secret[first : first + _PIECE], newline=False)
+            body[at : at + len(piece)] = piece
+            at += len(piece)
+        body[at] = _QUOTE
+        at += 1
+    body[at] = _BRACE
+    return body
 
 
 def render_error(error: AWSError) -> bytes:
@@ -86,6 +126,10 @@ def render_error(error: AWSError) -> bytes:
         name = "Message" if error.code == "AccessDeniedException" else "message"
         document[name] = error.message
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _base64_length(length: int) -> int:
+    return (length + 2) // 3 * 4
 
 
 def _base64(value: object) -> str:
@@ -280,6 +324,8 @@ def _printed(value: object) -> str:
 def _mistyped(wanted: str) -> KMSError:
     return KMSError("SerializationException", f"A member of the request is not a {wanted}.")
 
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), default=_base64).encode
 
 BINDERS: Mapping[str, Binder] = {
     operation: compile_input(operation, handler) for operation, handler in HANDLERS.items()

@@ -7,7 +7,6 @@
 import asyncio
 import json
 import os
-import resource
 import secrets
 import shutil
 import string
@@ -22,7 +21,7 @@ from uvicorn.supervisors import Multiprocess
 
 from kms.aws.clock import ServiceClock, SystemClock
 from kms.aws.identity import Credential
-from kms.client import KMS, RootError, RootSettings, change_root, open_kms, rotate_root
+from kms.client import KMS, RootError, RootSettings, change_root, harden, open_kms, rotate_root
 from kms.client import StoreError as KeyStoreError
 from objstore import log
 from objstore.account.directory import (
@@ -67,6 +66,7 @@ class StartError(Exception):
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Prepare the folder and serve until SIGTERM or Ctrl-C. Raises StartError, SeedError."""
     refuse_unsafe(settings)
+    harden()
     log.configure(settings.log_level, SystemClock())
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     prepare(settings, announce)
@@ -286,7 +286,7 @@ def application() -> Application:
     settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
     wall = SystemClock()
     log.configure(settings.log_level, wall)
-    forbid_core_dumps()
+    harden()
     kms = open_folder_kms(settings)
     directory, seed = identities(settings, kms)
     store = Store.open(settings.data, wall=wall)
@@ -331,11 +331,6 @@ def application() -> Application:
         log=log.RequestLog(wall),
         stop=stop,
     )
-
-
-def forbid_core_dumps() -> None:
-    """A core dump would write keys to the disk in clear."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def plant_keys(seed: Seed, kms: KMS) -> None:

@@ -21,7 +21,7 @@ KMS_BODY_BYTES_MAX = 1024 * 1024
 FORM_BODY_BYTES_MAX = 512 * 1024
 JSON_TYPE = b"application/x-amz-json-1.1"
 
-KMSHandler = Callable[[str, bytes, Caller], tuple[int, bytes]]
+KMSHandler = Callable[[str, bytes, Caller], tuple[int, bytes | bytearray]]
 
 
 class Identification:
@@ -102,7 +102,7 @@ class KMSDoor:
             document["message"] = error.message
         return self._respond(request, error.status, json.dumps(document).encode())
 
-    def _respond(self, request: Request, status: int, document: bytes) -> Response:
+    def _respond(self, request: Request, status: int, document: bytes | bytearray) -> Response:
         return Response(
             status,
             [

@@ -11,7 +11,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-Body = bytes | AsyncIterator[bytes | bytearray | memoryview]
+Body = bytes | bytearray | AsyncIterator[bytes | bytearray | memoryview]
 
 HOST_ID_BYTES = 48
 _PROCESS_HOST_ID = b64encode(secrets.token_bytes(HOST_ID_BYTES)).decode()
@@ -92,13 +92,13 @@ async def send_response(request: Request, response: Response, send: Send) -> int
     promised length: a client can never take the part it has for the whole.
     """
     body = response.body
-    if isinstance(body, bytes) and request.connection is not None:
+    if isinstance(body, bytes | bytearray) and request.connection is not None:
         await send_whole(request.connection, response.status, response.headers, body)
         return len(body)
     await send(
         {"type": "http.response.start", "status": response.status, "headers": response.headers}
     )
-    if isinstance(body, bytes):
+    if isinstance(body, bytes | bytearray):
         await send({"type": "http.response.body", "body": body})
         return len(body)
     sent = 0

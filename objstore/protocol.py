@@ -185,9 +185,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 async def send_whole(
-    cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+    cycle: RequestResponseCycle,
+    status: int,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes | bytearray,
 ) -> None:
     """Send a response whose body is at hand, in one write where uvicorn's `send` takes two.
+
+    A `bytearray` holds a secret and is never copied.
 
     Raises ValueError for a header that would end early.
     """
@@ -214,7 +219,7 @@ async def send_whole(
         raise ValueError("a header holds the end of a line")
     if bodiless:
         cycle.transport.write(head)
-    elif len(body) <= JOINED_BYTES_MAX:
+    elif isinstance(body, bytes) and len(body) <= JOINED_BYTES_MAX:
         cycle.transport.write(head + body)
     else:
         cycle.transport.writelines((head, body))

@@ -1,3 +1,4 @@
+import base64
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ from botocore.session import get_session
 from kms import wire
 from kms.aws import model
 from kms.aws.errors import AWSError
+from kms.aws.wiping import WipingBytes
 from kms.errors import KMSError
 from kms.operations import HANDLERS
 from kms.wire import BINDERS, compile_input, render, render_error, snake_case
@@ -203,11 +205,23 @@ def test_signatures_must_be_the_models() -> None:
 
 def test_outputs() -> None:
     assert render({}) == b""
-    assert (
-        render({"A": b"hi", "B": bytearray(b"hi"), "C": 1.5}) == b'{"A":"aGk=","B":"aGk=","C":1.5}'
-    )
+    assert render({"A": b"hi", "C": 1.5}) == b'{"A":"aGk=","C":1.5}'
     with pytest.raises(TypeError):
         render({"A": object()})
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 6, 7, 32, 4_096])
+def test_secrets_are_rendered_into_a_buffer_that_wipes_itself(length: int) -> None:
+    secret = bytearray(range(256)) * 16
+    del secret[length:]
+    encoded = base64.b64encode(secret).decode()
+    for output in ({"P": secret}, {"A": b"hi", "P": secret, "C": 1.5}, {"P": secret, "Q": secret}):
+        body = render(output)
+        assert type(body) is WipingBytes
+        assert json.loads(body) == {
+            name: encoded if value is secret else "aGk=" if name == "A" else value
+            for name, value in output.items()
+        }
 
 
 def test_errors() -> None:
