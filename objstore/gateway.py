@@ -139,13 +139,16 @@ class Gateway:
         payload = Payload(
             request.receive, authenticated, request.headers, length_required=compiled.streams
         )
-        document = None
-        if compiled.document_bytes_max is not None:
-            document = await payload.read(compiled.document_bytes_max)
-        arguments = compiled.bind(key or None, query, request.headers, document, payload)
-        if request.operation == "CreateBucket":
-            arguments["bucket"] = bucket_name
-        return await self._call(request, compiled, bucket, caller, arguments)
+        try:
+            document = None
+            if compiled.document_bytes_max is not None:
+                document = await payload.read(compiled.document_bytes_max)
+            arguments = compiled.bind(key or None, query, request.headers, document, payload)
+            if request.operation == "CreateBucket":
+                arguments["bucket"] = bucket_name
+            return await self._call(request, compiled, bucket, caller, arguments)
+        finally:
+            request.received_bytes = payload.received
 
     async def _form(self, request: Request, bucket_name: str) -> Response:
         """An upload from a browser: authenticated by its fields, stored by PutObject."""

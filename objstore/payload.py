@@ -54,6 +54,11 @@ class Payload:
                 signer=authenticated.signing,
             )
 
+    @property
+    def received(self) -> int:
+        """How many bytes of the decoded body have come in so far."""
+        return self._received
+
     async def batches(self) -> AsyncIterator[bytes]:
         """The body as it is on the wire, gathered into batches of about `BATCH_BYTES`.
 

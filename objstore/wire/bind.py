@@ -141,6 +141,9 @@ def _scalar(model: ServiceModel, member: Member) -> _Scalar:
         return _Scalar(name, _listed(model.shape(shape.element.shape)), False, _refuse)
     if wire_name == "content-encoding":
         return _Scalar(name, _stored_encoding, False, _refuse)
+    if wire_name in quirks.CASELESS:
+        convert = converter(shape)
+        return _Scalar(name, lambda text: convert(text.upper()), False, _refuse)
     if wire_name in quirks.LENIENT_DATES:
         return _Scalar(name, converter(shape), False, _refuse_nothing)
     refuse = _refuse_integer if shape.type in ("integer", "long") else _refuse

@@ -63,6 +63,9 @@ INTEGER_MESSAGES: Mapping[str, str] = {
     "partNumber": "Part number must be an integer between 1 and 10000, inclusive",
 }
 
+# Enumerations that S3 reads in any case: the C++ SDK sends `x-amz-checksum-mode: enabled`.
+CASELESS = frozenset({"x-amz-checksum-mode"})
+
 # Conditional dates that cannot be read do not count (RFC 9110, section 13.1.3).
 LENIENT_DATES = frozenset(
     {

@@ -117,6 +117,19 @@ async def test_an_object_goes_in_and_out(door: Door) -> None:
     assert ranged.headers["content-range"] == "bytes 3-4/5"
 
 
+async def test_bytes_taken_in_are_counted(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    def count(*_: object, received: int, **__: object) -> None:
+        counted.append(received)
+
+    monkeypatch.setattr("objstore.metrics.count", count)
+    await door.ask("PUT", "/bucket/k", b"hello")
+    await door.ask("PUT", "/bucket?tagging", b"no document")
+    await door.ask("GET", "/bucket/k")
+    assert counted == [5, 11, 0]
+
+
 async def test_a_bucket_may_be_a_host(door: Door) -> None:
     await door.ask("PUT", "/bucket/k", b"hello")
     got = await door.ask("GET", "/k", host="bucket.localhost:9000")

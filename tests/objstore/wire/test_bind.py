@@ -140,6 +140,13 @@ def test_transfer_framing_is_not_stored(s3: ServiceModel, sent: str, stored: str
     assert bound["body"] == "payload"
 
 
+@pytest.mark.parametrize("sent", ["ENABLED", "enabled"])
+def test_checksum_mode_is_read_in_any_case(s3: ServiceModel, sent: str) -> None:
+    bind = compile_input(s3, s3.operations["GetObject"], handler_of(["key", "checksum_mode"]))
+    bound = bind("k", {}, {"x-amz-checksum-mode": sent}, None, None)
+    assert bound["checksum_mode"] == "ENABLED"
+
+
 @pytest.mark.parametrize(
     ("operation", "names", "query", "headers", "code", "field"),
     [
