@@ -1,33 +1,77 @@
-"""Who may do what to which key. Knows no operation's members and no wire.
+"""Who may do what to which key: the key's policy, the caller's own policies, and grants.
 
-The decision so far: principals of the key's account may do everything to the keys that the account
-made; AWS managed keys encrypt and decrypt only for their service and show only metadata; nobody
-else may do anything. Policies and grants are evaluated here, behind `authorize`.
+The key's policy always decides; the caller's policies count only where it lets their account in.
+Grants add. AWS managed keys have no rules of their own: their policy says it all. Refusals have
+AWS's words, and tell callers of other accounts nothing about keys that are not shared with them.
 
-Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
+Decisions that depend on nothing but the caller, the action and the key are remembered; the key's
+state and the audit record are the caller's business, every time.
+
+Source: https://docs.aws.amazon.com/kms/latest/developerguide/control-access.html
 """
 
-from kms.aws.identity import Caller, PrincipalKind
-from kms.errors import KMSError
-from kms.key import AWS, Key
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-_MANAGED_CRYPTOGRAPHY = frozenset(
+from kms.aws import arn
+from kms.aws.clock import Clock
+from kms.aws.context import Context
+from kms.aws.global_keys import PRINCIPAL_TAG, caller_keys
+from kms.aws.identity import Caller, Principal, PrincipalKind
+from kms.aws.policy import (
+    Decision,
+    Naming,
+    Policy,
+    Question,
+    Reason,
+    evaluate,
+    naming,
+)
+from kms.aws.policy_principal import SESSIONS
+from kms.condition_keys import STABLE, Asked, encryption_context, request_keys
+from kms.errors import KMSError
+from kms.grant import CREATE_GRANT, Grant, Pairs
+from kms.key import Key
+from kms.policy_text import compiled
+from kms.principals import Principals
+from kms.store import Store
+
+REMEMBERED_MAX = 10_000
+
+# Permissions that a key's policy can give to other accounts.
+CROSS_ACCOUNT = frozenset(
     {
-        "Encrypt",
+        "CreateGrant",
+        "Decapsulate",
         "Decrypt",
-        "ReEncryptFrom",
-        "ReEncryptTo",
+        "DeriveSharedSecret",
+        "DescribeKey",
+        "Encapsulate",
+        "Encrypt",
         "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
         "GenerateDataKeyPair",
         "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateMac",
+        "GetKeyRotationStatus",
+        "GetPublicKey",
+        "ListGrants",
+        "ReEncryptFrom",
+        "ReEncryptTo",
+        "RetireGrant",
+        "RevokeGrant",
+        "Sign",
+        "Verify",
+        "VerifyMac",
     }
 )
-_MANAGED_METADATA = ("Describe", "Get", "List")
 _ELSEWHERE = (
     "on this resource because the resource does not exist in this Region, no resource-based "
     "policies allow access, or a resource-based policy explicitly denies access"
 )
+_UNSHARED = Decision(False, Reason.NO_RESOURCE)
+_UNALLOWED = Decision(False, Reason.NO_IDENTITY)
 
 
 def via_s3(caller: Caller) -> bool:
@@ -37,32 +81,171 @@ def via_s3(caller: Caller) -> bool:
     )
 
 
-def authorize(caller: Caller, action: str, key: Key) -> None:
-    """Raise AccessDeniedException unless `caller` may do `action` ("Decrypt") to `key`."""
-    if caller.account != key.account or caller.principal.kind is PrincipalKind.ANONYMOUS:
-        raise denied_elsewhere(caller, action)
-    if key.manager != AWS:
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    principal: Principal
+    policy: str
+    decision: Decision
+
+
+class Authorizer:
+    """Decides about the keys of a store; belongs to its thread."""
+
+    def __init__(self, store: Store, clock: Clock, principals: Principals) -> None:
+        self.principals = principals
+        self._store = store
+        self._clock = clock
+        # By the identity of the principal, which the entry keeps alive; an entry counts only for
+        # the very same principal and the same policy text.
+        self._remembered: dict[tuple[int, str, str, str | None], _Remembered] = {}
+
+    def remembered(self, caller: Caller, action: str, key: Key) -> Decision | None:
+        """The answer of `decide` as far as policies give it, if it is known already."""
+        known = self._remembered.get((id(caller.principal), action, key.arn, caller.via_service))
+        if known is None or known.principal is not caller.principal or known.policy != key.policy:
+            return None
+        return known.decision
+
+    def decide(self, asked: Asked, key: Key) -> Decision:
+        """Whether `asked.caller` may do `asked.action` to `key`, which is `asked.key`."""
+        decision = self.remembered(asked.caller, asked.action, key)
+        if decision is None:
+            decision = self._by_policies(asked, key)
+        if decision.allowed or decision.explicit:
+            return decision
+        return self._by_grants(asked, key) or decision
+
+    def decide_account(self, asked: Asked, resource: str) -> Decision:
+        """The same for what concerns no key, or an alias, by the caller's own policies."""
+        decision = evaluate(self._question(asked, resource, asked.caller.account))
+        return _UNALLOWED if decision.reason is Reason.NO_RESOURCE else decision
+
+    def can_change_policy(self, asked: Asked, key: Key, policy: str) -> bool:
+        """Whether the caller, once `policy` is the key's, could put yet another."""
+        asked = replace(asked, action="PutKeyPolicy", key=key, arguments={})
+        question = self._question(asked, key.arn, key.account)
+        return evaluate(question, resource=compiled(policy), resource_decides=True).allowed
+
+    def can_retire(self, asked: Asked, grant: Grant) -> Decision:
+        """Whether the caller may retire a grant: its principals, or the account that issued it."""
+        caller = asked.caller
+        key_arn = arn.kms_key(grant.region, grant.account, grant.key_id)
+        question = self._question(asked, key_arn, grant.account)
+        granted = Naming.NOT
+        for name, how in names_of(caller.principal):
+            may = name == grant.retiree or (
+                name == grant.grantee and grant.permits(asked.action, None, caller.source_arn)
+            )
+            granted = max(granted, how if may else Naming.NOT)
+        decision = evaluate(question, granted=granted)
+        return replace(decision, detail=grant.grant_id) if granted else decision
+
+    def _by_policies(self, asked: Asked, key: Key) -> Decision:
+        caller, policy = asked.caller, compiled(key.policy)
+        if caller.principal.kind is PrincipalKind.ANONYMOUS:
+            return _UNSHARED
+        if caller.account != key.account:
+            decision = self._elsewhere(asked, key, policy)
+        else:
+            question = self._question(asked, key.arn, key.account)
+            decision = evaluate(question, resource=policy, resource_decides=True)
+        if _depends_on(caller.principal, policy, f"kms:{asked.action}") <= STABLE:
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            name = (id(caller.principal), asked.action, key.arn, caller.via_service)
+            self._remembered[name] = _Remembered(caller.principal, key.policy, decision)
+        return decision
+
+    def _elsewhere(self, asked: Asked, key: Key, policy: Policy) -> Decision:
+        """A caller of another account, who is told about own policies only of a shared key."""
+        if asked.action not in CROSS_ACCOUNT:
+            return _UNSHARED
+        question = self._question(asked, key.arn, key.account)
+        decision = evaluate(question, resource=policy, resource_decides=True)
+        if not decision.allowed and not naming(question, policy)[0]:
+            return _UNSHARED
+        return decision
+
+    def _by_grants(self, asked: Asked, key: Key) -> Decision | None:
+        """What the grants on `key` make of a refusal; None if there is none for the caller."""
+        caller = asked.caller
+        if caller.principal.kind is PrincipalKind.ANONYMOUS or asked.action not in CROSS_ACCOUNT:
+            return None
+        name = (key.account, key.region, key.key_id)
+        for bound, how in names_of(caller.principal):
+            for grant in self._store.grants.of(name, bound):
+                if _permits(grant, asked):
+                    question = self._question(asked, key.arn, key.account)
+                    decision = evaluate(
+                        question,
+                        resource=compiled(key.policy),
+                        resource_decides=True,
+                        granted=how,
+                    )
+                    return replace(decision, detail=grant.grant_id)
+        return None
+
+    def _question(self, asked: Asked, resource: str, account: str) -> Question:
+        context = Context(request_keys(asked), caller_keys(asked.caller, self._clock))
+        return Question(asked.caller.principal, f"kms:{asked.action}", resource, account, context)
+
+
+def names_of(principal: Principal) -> Iterator[tuple[str, Naming]]:
+    """What grants may be bound to for this principal, from the strongest naming on."""
+    if principal.kind is PrincipalKind.SERVICE:
+        yield principal.name, Naming.SELF
         return
-    allowed = (
-        via_s3(caller) if action in _MANAGED_CRYPTOGRAPHY else action.startswith(_MANAGED_METADATA)
+    yield principal.user_id, Naming.SELF
+    yield principal.arn, Naming.SELF
+    session = principal.session
+    if session is not None and principal.kind in SESSIONS:
+        yield session.issuer_id, Naming.ROLE
+        yield session.issuer_arn, Naming.ROLE
+    if principal.account.isdigit():
+        yield principal.account, Naming.ACCOUNT
+
+
+def _permits(grant: Grant, asked: Asked) -> bool:
+    source_arn = asked.caller.source_arn
+    if asked.action != CREATE_GRANT:
+        return grant.permits(asked.action, encryption_context(asked), source_arn)
+    constraints: Mapping[str, Any] = asked.arguments.get("constraints") or {}
+    return grant.permits(CREATE_GRANT, None, source_arn) and grant.permits_granting(
+        tuple(asked.arguments.get("operations") or ()),
+        pairs(constraints.get("EncryptionContextEquals")),
+        pairs(constraints.get("EncryptionContextSubset")),
     )
-    if not allowed:
-        raise _denied(
-            caller,
-            action,
-            f"on resource: {key.arn} because no resource-based policy allows the "
-            f"kms:{action} action",
-        )
 
 
-def authorize_account(caller: Caller, action: str) -> None:
-    """Raise AccessDeniedException unless `caller` may do what concerns no key ("ListKeys")."""
-    if caller.principal.kind is PrincipalKind.ANONYMOUS:
-        raise _denied(
-            caller,
-            action,
-            f"on resource: * because no identity-based policy allows the kms:{action} action",
-        )
+def pairs(context: Mapping[str, str] | None) -> Pairs | None:
+    return None if context is None else tuple(context.items())
+
+
+def _depends_on(principal: Principal, policy: Policy, action: str) -> frozenset[str]:
+    """The condition keys that the answer about `action` hangs on."""
+    policies = principal.policies
+    concerned = [policy, *policies.identity, *(policies.session or ())]
+    if policies.boundary is not None:
+        concerned.append(policies.boundary)
+    keys = frozenset[str]().union(
+        *(statement.keys for found in concerned for statement in found.about(action))
+    )
+    return frozenset(key for key in keys if not key.startswith(PRINCIPAL_TAG))
+
+
+def denied(caller: Caller, action: str, key: Key, decision: Decision) -> KMSError:
+    """The refusal of a decision about a key."""
+    because = decision.because(f"kms:{action}")
+    if caller.account == key.account:
+        return _denied(caller, action, f"on resource: {key.arn} {because}")
+    if decision.reason in (Reason.NO_RESOURCE, Reason.DENIED_BY_RESOURCE):
+        return denied_elsewhere(caller, action)
+    return _denied(caller, action, f"on this resource {because}")
+
+
+def denied_account(caller: Caller, action: str, resource: str, decision: Decision) -> KMSError:
+    """The refusal of a decision that concerned no key."""
+    return _denied(caller, action, f"on resource: {resource} {decision.because(f'kms:{action}')}")
 
 
 def denied_elsewhere(caller: Caller, action: str) -> KMSError:

@@ -13,7 +13,7 @@ from kms import ciphertext, plant, policy_text, wire
 from kms.aws.audit import AuditSink, NullSink
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
-from kms.aws.identity import Caller
+from kms.aws.identity import Caller, Identities
 from kms.errors import KMSError
 from kms.key import Key
 from kms.process import harden
@@ -231,14 +231,21 @@ class KMS:
 
 
 def open_kms(
-    folder: Path, *, clock: Clock, root: RootSettings, audit: AuditSink | None = None
+    folder: Path,
+    *,
+    clock: Clock,
+    root: RootSettings,
+    audit: AuditSink | None = None,
+    identities: Identities | None = None,
 ) -> KMS:
     """Open the KMS of a data folder, making it if there is none.
+
+    `identities` says which users and roles exist; without it, any ARN that looks like one's does.
 
     Raises RootError if the root of trust is missing or wrong, StoreError if the store is unusable.
     """
     store = Store.open(folder, sealer_of(root, folder))
-    return KMS(Service(store, clock=clock, audit=audit or NullSink()))
+    return KMS(Service(store, clock=clock, audit=audit or NullSink(), identities=identities))
 
 
 def change_root(folder: Path, *, old: RootSettings, new: RootSettings) -> int:

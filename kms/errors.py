@@ -23,6 +23,7 @@ CATALOGUE: dict[str, int] = {
     "InvalidAliasNameException": 400,
     "InvalidArnException": 400,
     "InvalidCiphertextException": 400,
+    "InvalidGrantIdException": 400,
     "InvalidGrantTokenException": 400,
     "InvalidImportTokenException": 400,
     "InvalidKeyUsageException": 400,

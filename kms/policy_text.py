@@ -4,13 +4,29 @@ Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default
 """
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from kms.aws import arn
+from kms.aws.policy import Flaw, Policy, PolicyError, PolicyKind, parse
 from kms.errors import KMSError
 
 POLICY_NAME = "default"
 POLICY_BYTES_MAX = 32 * 1024
+COMPILED_MAX = 4_096
+_WORDS: Mapping[Flaw, str] = {
+    Flaw.NOT_JSON: "Policy contains invalid JSON.",
+    Flaw.VERSION: "Policy contains an invalid version: {detail}.",
+    Flaw.FIELD_UNKNOWN: "Policy contains the unknown element {detail}.",
+    Flaw.FIELD_MISSING: "Policy contains a statement without {detail}.",
+    Flaw.FIELD_PROHIBITED: "Policy contains a statement with the prohibited element {detail}.",
+    Flaw.PRINCIPAL: "Policy contains a statement with one or more invalid principals.",
+    Flaw.ACTION: "Policy contains a statement with one or more invalid actions.",
+    Flaw.RESOURCE: "Policy contains a statement with one or more invalid resources.",
+    Flaw.SID_REPEATED: "Policy contains more than one statement with the Sid {detail}.",
+}
+_MALFORMED = "Policy contains a statement with one or more invalid elements: {detail}."
 
 
 def default_policy(account: str) -> str:
@@ -63,16 +79,18 @@ def _text(policy_id: str, *statements: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, separators=(",", " : "))
 
 
-def check_policy(policy: str) -> str:
-    """A key policy whose syntax is right. Raises MalformedPolicyDocumentException."""
-    if len(policy.encode()) > POLICY_BYTES_MAX:
+@lru_cache(maxsize=COMPILED_MAX)
+def compiled(policy: str) -> Policy:
+    """A key's policy, which was checked when it was stored, compiled."""
+    return parse(policy, kind=PolicyKind.KEY, name="the key policy")
+
+
+def check_policy(policy: str) -> Policy:
+    """A key policy whose form is right. Raises MalformedPolicyDocumentException."""
+    if len(policy.encode(errors="surrogatepass")) > POLICY_BYTES_MAX:
         raise KMSError("LimitExceededException", f"The policy exceeds {POLICY_BYTES_MAX} bytes.")
     try:
-        document = json.loads(policy)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict) or not document.get("Statement"):
-        raise KMSError(
-            "MalformedPolicyDocumentException", "Policy contains invalid JSON or no statement"
-        )
-    return policy
+        return compiled(policy)
+    except PolicyError as error:
+        words = _WORDS.get(error.flaw, _MALFORMED).replace("{detail}", error.detail)
+        raise KMSError("MalformedPolicyDocumentException", words) from None

@@ -1,4 +1,4 @@
-"""One call as operations see it: the caller, the parts to work with, and key look-up.
+"""One call as operations see it: the caller, the parts to work with, key look-up, permission.
 
 `use` is the way from a key id to a key: it resolves ids, ARNs, aliases and alias ARNs in the
 caller's region, authorizes, and checks the key's state, in that order, and notes the key for the
@@ -9,22 +9,27 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from kms.authorize import authorize, denied_elsewhere, via_s3
+from kms.authorize import Authorizer, denied, denied_account, denied_elsewhere, via_s3
 from kms.aws import arn
 from kms.aws.arn import ARN
 from kms.aws.clock import Clock
 from kms.aws.identity import Caller
+from kms.aws.policy import Decision
+from kms.condition_keys import Asked
 from kms.errors import KMSError
 from kms.key import AWS, Alias, Key, check_state
 from kms.material import generate
 from kms.policy_text import s3_managed_policy
+from kms.quotas import ALIASES_PER_KEY_MAX
 from kms.store import Store
 from kms.store_edits import Edit
 
 S3_ALIAS = "alias/aws/s3"
 S3_DESCRIPTION = "Default key that protects my S3 objects when no other key is defined"
 MANAGED_ROTATION_DAYS = 365
+RE_ENCRYPT_FROM = "ReEncryptFrom"
 _KEY_ID = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|mrk-[0-9a-f]{32}"
 )
@@ -32,19 +37,23 @@ _KEY_ID = re.compile(
 
 @dataclass(slots=True)
 class Request:
-    """A call under way; `key_arn`, `material_id` and `context` are what audit will say of it.
+    """A call under way. `arguments` are the members of its input, in which conditions look.
 
-    `source_arn` is the key that an operation between two keys decrypted with.
+    `key_arn`, `material_id`, `context` and `decided` are what audit will say of it; `source_arn`
+    is the key that an operation between two keys decrypted with.
     """
 
     operation: str
     caller: Caller
     store: Store
     clock: Clock
+    authorizer: Authorizer
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     key_arn: str = ""
     source_arn: str = ""
     material_id: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
+    decided: Decision | None = None
 
     def use(self, key_id: str, *, action: str | None = None, state: str | None = None) -> Key:
         """The key that `key_id` names, authorized for `action` and in a state for `state`.
@@ -56,10 +65,42 @@ class Request:
 
     def use_key(self, key: Key, *, action: str | None = None, state: str | None = None) -> Key:
         """The same for a key that is already found."""
-        self.key_arn = key.arn
-        authorize(self.caller, action or self.operation, key)
+        self.allow(action or self.operation, key)
         check_state(key, state or self.operation)
         return key
+
+    def allow(self, action: str, key: Key) -> None:
+        """Raise AccessDeniedException unless the caller may do `action` ("Decrypt") to `key`."""
+        self.key_arn = key.arn
+        decision = self.authorizer.remembered(self.caller, action, key)
+        if decision is None or not decision.allowed:
+            decision = self.authorizer.decide(self.asked(action, key), key)
+        self.decided = decision
+        if not decision.allowed:
+            raise denied(self.caller, action, key, decision)
+        if action == RE_ENCRYPT_FROM:
+            self.source_arn = key.arn
+
+    def allow_account(self, action: str, resource: str = "*") -> None:
+        """The same for what concerns no key ("ListKeys"), or for an alias."""
+        self.decided = self.authorizer.decide_account(self.asked(action, None), resource)
+        if not self.decided.allowed:
+            raise denied_account(self.caller, action, resource, self.decided)
+
+    def in_region(self, region: str) -> "Request":
+        """The same call as seen in another Region, to ask for permission there."""
+        return replace(self, caller=replace(self.caller, region=region))
+
+    def asked(self, action: str, key: Key | None) -> Asked:
+        """The question whether the caller may do `action`."""
+        return Asked(
+            self.caller,
+            action,
+            self.arguments,
+            key,
+            self._aliases_of,
+            lambda: self._other_key_arn(action),
+        )
 
     def own(self, key_id: str) -> Key:
         """The key of an operation on the key itself: no alias names it; its state is not asked."""
@@ -68,8 +109,7 @@ class Request:
                 "InvalidArnException", "Key Aliases are not supported for this operation."
             )
         key = self.resolve(key_id)
-        self.key_arn = key.arn
-        authorize(self.caller, self.operation, key)
+        self.allow(self.operation, key)
         return key
 
     def change(self, key: Key, change: Callable[[Edit, Key], Key]) -> Key:
@@ -99,11 +139,19 @@ class Request:
             raise KMSError("NotFoundException", f"Invalid keyId '{key_id}'")
         key = self.find(account, name)
         if key is None:
-            if account != self.caller.account:
-                raise denied_elsewhere(self.caller, action or self.operation)
-            missing = arn.kms_key(region, account, name)
-            raise KMSError("NotFoundException", f"Key '{missing}' does not exist")
+            raise self._absent(arn.kms_key(region, account, name), account, action)
         return key
+
+    def _absent(self, key_arn: str, account: str, action: str | None) -> KMSError:
+        """What is said of a key that does not exist: nothing to those who may not ask."""
+        action = action or self.operation
+        if account != self.caller.account:
+            return denied_elsewhere(self.caller, action)
+        decision = self.authorizer.decide_account(self.asked(action, None), key_arn)
+        if not decision.allowed:
+            self.decided = decision
+            return denied_account(self.caller, action, key_arn, decision)
+        return KMSError("NotFoundException", f"Key '{key_arn}' does not exist")
 
     def find(self, account: str, key_id: str) -> Key | None:
         """The key in the caller's region. What was due before this call has been done to it.
@@ -118,6 +166,21 @@ class Request:
     def named_alias(self, name: str) -> Alias | None:
         """The caller's alias `name`."""
         return self.store.alias(self.caller.account, self.caller.region, name)
+
+    def _aliases_of(self, key: Key) -> list[str]:
+        found = self.store.aliases(
+            key.account, key.region, key_id=key.key_id, after="", limit=ALIASES_PER_KEY_MAX
+        )
+        return [alias.name for alias in found]
+
+    def _other_key_arn(self, action: str) -> str:
+        """The ARN of ReEncrypt's other key, "" if there is none."""
+        if action != RE_ENCRYPT_FROM:
+            return self.source_arn
+        try:
+            return self.resolve(self.arguments["destination_key_id"], action="ReEncryptTo").arn
+        except KMSError:
+            return ""
 
     def _split(self, text: str) -> tuple[str, str]:
         """The account, and the key id or alias, of an ARN of the caller's region."""

@@ -7,13 +7,15 @@ Nothing here knows bytes of the wire.
 from collections.abc import Mapping
 from typing import Any
 
+from kms.authorize import Authorizer
 from kms.aws import model
 from kms.aws.audit import AuditSink, new_event_id
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
-from kms.aws.identity import Caller
+from kms.aws.identity import Caller, Identities
 from kms.errors import KMSError
 from kms.operations import HANDLERS, Handler
+from kms.principals import Principals
 from kms.request import Request
 from kms.root import RootError
 from kms.schedule import Schedule
@@ -29,9 +31,17 @@ USES = frozenset(model.load("kms").shape("KeyLastUsageTrackingOperation").enum)
 class Service:
     """A key management service over one store; belongs to one thread."""
 
-    def __init__(self, store: Store, *, clock: Clock, audit: AuditSink) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        audit: AuditSink,
+        identities: Identities | None = None,
+    ) -> None:
         self.store = store
         self.clock = clock
+        self.authorizer = Authorizer(store, clock, Principals(identities))
         self.schedule = Schedule(store, audit)
         self._audit = audit
 
@@ -40,7 +50,7 @@ class Service:
 
         The output is keyed by the API's member names; blobs are bytes-like, dates are seconds.
         """
-        request = Request(operation, caller, self.store, self.clock)
+        request = Request(operation, caller, self.store, self.clock, self.authorizer, arguments)
         try:
             self._catch_up()
             output = handler_of(operation)(request, **arguments)
@@ -62,7 +72,8 @@ class Service:
 
         Raises KMSError as the operation would.
         """
-        request = Request(operation, caller, self.store, self.clock)
+        arguments = {"key_id": key_id, "encryption_context": context}
+        request = Request(operation, caller, self.store, self.clock, self.authorizer, arguments)
         request.context = context
         self._catch_up()
         return request.use(key_id).arn
@@ -97,9 +108,17 @@ class Service:
                 "keyMaterialId": request.material_id,
                 "encryptionContext": request.context,
                 "errorCode": error_code,
+                "authorization": _explained(request),
             }
         )
         return event_id
+
+
+def _explained(request: Request) -> str:
+    """What decided whether the caller may do this; for operators."""
+    if request.decided is None:
+        return ""
+    return request.decided.explain(f"kms:{request.operation}")
 
 
 def handler_of(operation: str) -> Handler:

@@ -25,6 +25,7 @@ from kms.key import Alias, Key, Material
 from kms.root import Root, RootError, Sealer
 from kms.store_connection import FILE_NAME, StoreError, connect, immediate
 from kms.store_edits import Edit
+from kms.store_grants import Grants
 from kms.store_root import IDENTITY, MARK_FILE_NAME, newest_version, prepare, reopen
 from kms.store_rows import (
     ALIAS_COLUMNS,
@@ -66,6 +67,7 @@ class Store:
         self._private: dict[tuple[str, str, str], PrivateKey] = {}
         self._owned: dict[str, tuple[str, bytearray]] = {}
         self._next_due_at: float | None = None
+        self.grants = Grants(connection)
         self._generation = generation
         self._seen_mark = generation.mark
         self._seen_version = self._data_version()
@@ -132,6 +134,7 @@ class Store:
             self._owned,
         ):
             cache.clear()
+        self.grants.flush()
         self._next_due_at = None
 
     def key(self, account: str, region: str, key_id: str) -> Key | None:

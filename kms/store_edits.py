@@ -10,6 +10,7 @@ from typing import Any
 import apsw
 
 from kms.key import Alias, Key, Material
+from kms.store_grants import GrantEdits
 from kms.store_rows import (
     ALIAS_COLUMNS,
     KEY_COLUMNS,
@@ -32,6 +33,7 @@ class Edit:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self.destroyed = False
+        self.grants = GrantEdits(connection)
 
     def key(self, account: str, region: str, key_id: str) -> Key | None:
         row = self._row(

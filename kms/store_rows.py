@@ -5,8 +5,10 @@ from operator import attrgetter
 from typing import Any
 
 from kms.key import Alias, Key, KeyState, Material, MaterialState
+from kms.store_grants import GRANT_SCHEMA
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE domain_keys (
   version INTEGER PRIMARY KEY,
   sealer TEXT NOT NULL,
@@ -78,6 +80,8 @@ CREATE TABLE owned (
   created_at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+    + GRANT_SCHEMA
+)
 
 KEY_COLUMNS = (
     "account,region,key_id,created_at,material_id,policy,state,manager,description,usage,spec,"
@@ -89,7 +93,7 @@ MATERIAL_COLUMNS = (
     "expires_at,rotation_type,rotated_at"
 )
 ALIAS_COLUMNS = "account,region,name,key_id,created_at,updated_at"
-OF_A_KEY = ("keys", "materials", "aliases")
+OF_A_KEY = ("keys", "materials", "aliases", "grants")
 """The tables whose rows belong to a key: what goes when the key goes."""
 
 _key_values = attrgetter(*KEY_COLUMNS.split(","))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kms import grant_token
 from kms.errors import KMSError
 from kms.key import Key
 from kms.request import Request
@@ -24,7 +25,7 @@ def use_for(
 
     Raises what `Request.use` and `check_fit` raise, and InvalidGrantTokenException.
     """
-    check_grant_tokens(grant_tokens)
+    check_grant_tokens(request, grant_tokens)
     return check_fit(request, request.use(key_id, action=action), usage, algorithm)
 
 
@@ -45,10 +46,13 @@ def check_fit(request: Request, key: Key, usage: str, algorithm: str) -> Key:
     return key
 
 
-def check_grant_tokens(grant_tokens: Sequence[str]) -> None:
-    """No grants exist, so no token is valid."""
-    if grant_tokens:
-        raise KMSError("InvalidGrantTokenException", "The grant token is not valid.")
+def check_grant_tokens(request: Request, grant_tokens: Sequence[str]) -> None:
+    """Raise InvalidGrantTokenException for a token that was never given out.
+
+    What a token's grant permits is in force without it.
+    """
+    for token in grant_tokens:
+        grant_token.read(request.store, token)
 
 
 def stop_if_dry(dry_run: bool, *secrets: bytearray) -> None:

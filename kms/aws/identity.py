@@ -95,6 +95,24 @@ class Credentials(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Entity:
+    """A user or a role as others refer to it. `unique_id` is `AIDA…` or `AROA…`."""
+
+    unique_id: str
+    arn: str
+
+
+class Identities(Protocol):
+    """Finds users and roles, so that names can be bound to what they mean now."""
+
+    def named(self, account: str, kind: str, name: str) -> Entity | None:
+        """The "user" or "role" of that name."""
+
+    def by_id(self, unique_id: str) -> Entity | None:
+        """The user or role of that unique id, if it still exists."""
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """One authenticated request, as far as authorization and audit need it.
 

@@ -62,12 +62,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer, and the statement that decided, if one did."""
+    """The answer, and what decided: a statement of a policy, or a grant, whose id `detail` is."""
 
     allowed: bool
     reason: Reason
     policy: Policy | None = None
     statement: Statement | None = None
+    detail: str = ""
 
     @property
     def explicit(self) -> bool:
@@ -82,7 +83,7 @@ class Decision:
         """One line for operators, naming the statement; never for the one who was refused."""
         line = f"{'allowed' if self.allowed else 'denied'} {self.because(action)}"
         if self.policy is None or self.statement is None:
-            return line
+            return f"{line} ({self.detail})" if self.detail else line
         name = self.policy.name or f"the {self.policy.kind.value} policy"
         return f"{line} ({self.statement.label} of {name})"
 
@@ -144,10 +145,10 @@ def _denied(question: Question, resource: Policy | None) -> Decision | None:
     policies = question.principal.policies
     boundary = () if policies.boundary is None else (policies.boundary,)
     for listed, reason in (
+        (() if resource is None else (resource,), Reason.DENIED_BY_RESOURCE),
         (policies.identity, Reason.DENIED_BY_IDENTITY),
         (boundary, Reason.DENIED_BY_BOUNDARY),
         (policies.session or (), Reason.DENIED_BY_SESSION),
-        (() if resource is None else (resource,), Reason.DENIED_BY_RESOURCE),
     ):
         for policy in listed:
             statement = _applying(question, policy, Effect.DENY)

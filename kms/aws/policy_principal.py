@@ -16,7 +16,7 @@ from kms.aws.identity import Principal, PrincipalKind
 
 ACCOUNT_DIGITS = 12
 EVERYBODY = "*"
-_SESSIONS = (PrincipalKind.ASSUMED_ROLE, PrincipalKind.FEDERATED)
+SESSIONS = (PrincipalKind.ASSUMED_ROLE, PrincipalKind.FEDERATED)
 _UNIQUE_ID_PREFIXES = ("AIDA", "AROA")
 _IAM_RESOURCES = ("user/", "role/")
 _STS_RESOURCES = ("assumed-role/", "federated-user/")
@@ -82,7 +82,7 @@ def _listed(named: Mapping[str, Sequence[str]]) -> Mapping[str, frozenset[str]]:
 
 
 def _everybody(principal: Principal) -> Naming:
-    return Naming.ROLE if principal.kind in _SESSIONS else Naming.SELF
+    return Naming.ROLE if principal.kind in SESSIONS else Naming.SELF
 
 
 def _element(principal: Principal) -> str:
@@ -102,7 +102,7 @@ def _own_names(principal: Principal) -> tuple[str, ...]:
 
 
 def _issuer_names(principal: Principal) -> tuple[str, ...]:
-    if principal.session is None or principal.kind not in _SESSIONS:
+    if principal.session is None or principal.kind not in SESSIONS:
         return ()
     return principal.session.issuer_arn, principal.session.issuer_id
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from kms.authorize import authorize, authorize_account
 from kms.aws import arn
 from kms.errors import KMSError
 from kms.key import SYMMETRIC_DEFAULT, Alias, Key, check_state
@@ -24,6 +23,8 @@ _PREFIX_MESSAGE = (
 def create_alias(request: Request, *, alias_name: str, target_key_id: str) -> dict[str, Any]:
     _check_name(alias_name)
     _check_target(target_key_id)
+    caller = request.caller
+    request.allow_account("CreateAlias", arn.kms_alias(caller.region, caller.account, alias_name))
     key = request.use(target_key_id)
     now = request.clock.now()
     alias = Alias(key.account, key.region, alias_name, key.key_id, now, now)
@@ -48,7 +49,8 @@ def update_alias(request: Request, *, alias_name: str, target_key_id: str) -> di
     target = request.resolve(target_key_id)
     old = request.find(alias.account, alias.key_id)
     assert old is not None
-    authorize(request.caller, "UpdateAlias", old)
+    request.allow_account("UpdateAlias", alias.arn)
+    request.allow("UpdateAlias", old)
     request.use_key(target)
     now = request.clock.now()
 
@@ -76,7 +78,8 @@ def delete_alias(request: Request, *, alias_name: str) -> dict[str, Any]:
     alias = _existing(request, alias_name)
     key = request.find(alias.account, alias.key_id)
     assert key is not None
-    authorize(request.caller, "DeleteAlias", key)
+    request.allow_account("DeleteAlias", alias.arn)
+    request.allow("DeleteAlias", key)
     check_state(key, "DeleteAlias")
     request.store.delete_alias(alias)
     return {}
@@ -89,7 +92,7 @@ def list_aliases(
     limit: int = PAGE_DEFAULT,
     marker: str | None = None,
 ) -> dict[str, Any]:
-    authorize_account(request.caller, "ListAliases")
+    request.allow_account("ListAliases")
     limit = min(limit, PAGE_MAX)
     key = request.use(key_id) if key_id is not None else None
     after = position_of(marker)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from kms.algorithms import oaep
 from kms.ciphertext import KIND_ENCRYPT, Blob, canonical, parse, seal, unseal
 from kms.errors import KMSError
-from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key
+from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key, check_state
 from kms.recipient import deliver, recipient_of
 from kms.request import Request
 from kms.usage import check_fit, check_grant_tokens, stop_if_dry, use_for
@@ -56,7 +56,7 @@ def decrypt(
     dry_run_modifiers: Sequence[str] = (),
 ) -> dict[str, Any]:
     request.context = encryption_context
-    check_grant_tokens(grant_tokens)
+    check_grant_tokens(request, grant_tokens)
     if dry_run and IGNORE_CIPHERTEXT in dry_run_modifiers:
         _use_named(request, key_id, encryption_algorithm, "Decrypt")
         stop_if_dry(dry_run)
@@ -95,7 +95,7 @@ def re_encrypt(
     dry_run_modifiers: Sequence[str] = (),
 ) -> dict[str, Any]:
     request.context = source_encryption_context
-    check_grant_tokens(grant_tokens)
+    check_grant_tokens(request, grant_tokens)
     if dry_run and IGNORE_CIPHERTEXT in dry_run_modifiers:
         source = _use_named(request, source_key_id, source_encryption_algorithm, "ReEncryptFrom")
         plaintext = bytearray()
@@ -109,7 +109,6 @@ def re_encrypt(
             action="ReEncryptFrom",
         )
     source_material = request.material_id
-    request.source_arn = source.arn
     try:
         target = use_for(
             request,
@@ -201,14 +200,25 @@ def _key_of(request: Request, blob: Blob, named: Key | None, action: str) -> Key
             raise _incorrect_key()
         return named
     key = request.find(material.account, material.key_id) if material is not None else None
-    if key is None or key.account != request.caller.account:
-        raise KMSError(
-            "AccessDeniedException",
-            "The ciphertext refers to a customer master key that does not exist, does not exist "
-            "in this region, or you are not allowed to access.",
-        )
-    used = request.use_key(key, action=action)
-    return check_fit(request, used, ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
+    if key is None:
+        raise _refers_to_nothing()
+    try:
+        request.allow(action, key)
+    except KMSError:
+        if key.account == request.caller.account:
+            raise
+        # The caller named no key, so even the id of another account's would be news.
+        raise _refers_to_nothing() from None
+    check_state(key, request.operation)
+    return check_fit(request, key, ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
+
+
+def _refers_to_nothing() -> KMSError:
+    return KMSError(
+        "AccessDeniedException",
+        "The ciphertext refers to a customer master key that does not exist, does not exist "
+        "in this region, or you are not allowed to access.",
+    )
 
 
 def _seal(

@@ -9,7 +9,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from kms.algorithms.keys import PRIVATE_KEY_SPECS, generate_private, private_der, public_der
-from kms.authorize import authorize_account
 from kms.ciphertext import KIND_DATA_KEY, canonical, seal
 from kms.errors import KMSError
 from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key
@@ -125,7 +124,7 @@ def generate_random(
     number_of_bytes: int | None = None,
     recipient: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    authorize_account(request.caller, "GenerateRandom")
+    request.allow_account("GenerateRandom")
     if number_of_bytes is None:
         raise KMSError("ValidationException", "NumberOfBytes is required.")
     receiver = recipient_of(recipient)
@@ -139,8 +138,7 @@ def _wrapping(
 ) -> Key:
     """The symmetric key that will wrap what is generated."""
     request.context = context
-    if grant_tokens:
-        check_grant_tokens(grant_tokens)
+    check_grant_tokens(request, grant_tokens)
     return check_fit(request, request.use(key_id), ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kms.authorize import authorize_account
 from kms.aws import arn
 from kms.errors import KMSError
 from kms.key import (
@@ -21,12 +20,14 @@ from kms.material import generate
 from kms.metadata import key_metadata
 from kms.operations.tags import check_tags
 from kms.paging import marker_of, position_of
-from kms.policy_text import check_policy, default_policy
+from kms.policy_check import accept_policy
+from kms.policy_text import default_policy
 from kms.quotas import check_quota
 from kms.request import Request
 from kms.schedule import DAY_SECONDS, resting_state
 from kms.specs import NOT_IMPORTED, SPECS
 from kms.store_edits import Edit
+from kms.usage import check_grant_tokens
 
 PENDING_WINDOW_DAYS_MIN = 7
 PENDING_WINDOW_DAYS_MAX = 30
@@ -47,19 +48,19 @@ def create_key(
     tags: Sequence[Mapping[str, str]] = (),
     multi_region: bool = False,
 ) -> dict[str, Any]:
-    del bypass_policy_lockout_safety_check
-    authorize_account(request.caller, "CreateKey")
+    request.allow_account("CreateKey")
+    if tags:
+        request.allow_account("TagResource")
     spec, usage = _kind(key_spec, customer_master_key_spec, key_usage, origin)
     checked_tags = check_tags(tags)
     account, region, now = request.caller.account, request.caller.region, request.clock.now()
-    text = default_policy(account) if policy is None else check_policy(policy)
     key = Key(
         account,
         region,
         f"mrk-{uuid.uuid4().hex}" if multi_region else str(uuid.uuid4()),
         now,
         "",
-        text,
+        default_policy(account),
         state=KeyState.PENDING_IMPORT if origin == ORIGIN_EXTERNAL else KeyState.ENABLED,
         description=description,
         usage=usage,
@@ -68,6 +69,9 @@ def create_key(
         tags=checked_tags,
         primary_region=region if multi_region else "",
     )
+    if policy is not None:
+        accept_policy(request, key, policy, bypass=bypass_policy_lockout_safety_check)
+        key = replace(key, policy=policy)
     material = None
     if origin == ORIGIN_AWS_KMS:
         material = request.store.new_material(key, generate(spec), now)
@@ -84,8 +88,7 @@ def create_key(
 def describe_key(
     request: Request, *, key_id: str, grant_tokens: Sequence[str] = ()
 ) -> dict[str, Any]:
-    if grant_tokens:
-        raise KMSError("InvalidGrantTokenException", "The grant token is not valid.")
+    check_grant_tokens(request, grant_tokens)
     return {"KeyMetadata": key_metadata(request.store, request.use(key_id))}
 
 
@@ -117,7 +120,7 @@ def list_keys(
     marker: str | None = None,
     resource_owners: Sequence[str] = (OWN_KEYS,),
 ) -> dict[str, Any]:
-    authorize_account(request.caller, "ListKeys")
+    request.allow_account("ListKeys")
     account, region = request.caller.account, request.caller.region
     found = request.store.keys(account, region, after=position_of(marker), limit=limit + 1)
     if OWN_KEYS not in resource_owners:

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kms.authorize import authorize, authorize_account
 from kms.aws import arn
 from kms.errors import KMSError
 from kms.key import ORIGIN_EXTERNAL, Key, KeyState, Material, MaterialState, check_state
 from kms.metadata import key_metadata
 from kms.operations.tags import check_tags
-from kms.policy_text import check_policy, default_policy
+from kms.policy_check import accept_policy
+from kms.policy_text import default_policy
 from kms.quotas import check_quota
 from kms.request import Request
 from kms.store_edits import Edit
@@ -35,16 +35,17 @@ def replicate_key(
     description: str = "",
     tags: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
-    del bypass_policy_lockout_safety_check
     key = _primary(request, key_id)
-    there = replace(request.caller, region=replica_region)
-    authorize_account(there, "CreateKey")
+    there = request.in_region(replica_region)
+    there.allow_account("CreateKey")
+    if tags:
+        there.allow_account("TagResource")
     now = request.clock.now()
     draft = replace(
         key,
         region=replica_region,
         created_at=now,
-        policy=default_policy(key.account) if policy is None else check_policy(policy),
+        policy=default_policy(key.account) if policy is None else policy,
         state=KeyState.CREATING,
         description=description,
         tags=check_tags(tags),
@@ -55,6 +56,8 @@ def replicate_key(
         expires_at=None,
         settles_at=now + CREATING_SECONDS,
     )
+    if policy is not None:
+        accept_policy(there, draft, policy, bypass=bypass_policy_lockout_safety_check)
 
     def copy(edit: Edit, stored: Key) -> Key:
         if edit.key(key.account, replica_region, key.key_id) is not None:
@@ -84,7 +87,7 @@ def update_primary_region(request: Request, *, key_id: str, primary_region: str)
     replica = request.store.key(key.account, primary_region, key.key_id)
     if replica is None:
         raise KMSError("NotFoundException", f"Key '{missing}' does not exist")
-    authorize(replace(request.caller, region=primary_region), request.operation, replica)
+    request.in_region(primary_region).allow(request.operation, replica)
     settles_at = request.clock.now() + UPDATING_SECONDS
 
     def exchange(edit: Edit, stored: Key) -> Key:

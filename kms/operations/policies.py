@@ -6,7 +6,8 @@ from typing import Any
 from kms.errors import KMSError
 from kms.key import check_state
 from kms.paging import position_of
-from kms.policy_text import POLICY_NAME, check_policy
+from kms.policy_check import accept_policy
+from kms.policy_text import POLICY_NAME
 from kms.request import Request
 
 RAM_POLICY_NAME = "AWS_RAM"
@@ -20,15 +21,14 @@ def put_key_policy(
     policy_name: str = POLICY_NAME,
     bypass_policy_lockout_safety_check: bool = False,
 ) -> dict[str, Any]:
-    del bypass_policy_lockout_safety_check
     key = request.own(key_id)
     if policy_name == RAM_POLICY_NAME:
         raise KMSError(
             "ValidationException", "The AWS_RAM policy can only be managed by the RAM service"
         )
     _check_name(policy_name)
-    text = check_policy(policy)
-    request.change(key, lambda edit, stored: replace(stored, policy=text))
+    accept_policy(request, key, policy, bypass=bypass_policy_lockout_safety_check)
+    request.change(key, lambda edit, stored: replace(stored, policy=policy))
     return {}
 
 

@@ -13,7 +13,7 @@ from kms.usage import check_grant_tokens
 def get_public_key(
     request: Request, *, key_id: str, grant_tokens: Sequence[str] = ()
 ) -> dict[str, Any]:
-    check_grant_tokens(grant_tokens)
+    check_grant_tokens(request, grant_tokens)
     key = request.use(key_id)
     if key.spec not in PRIVATE_KEY_SPECS:
         raise KMSError(

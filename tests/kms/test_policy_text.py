@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from kms.aws.policy import Flaw
 from kms.errors import KMSError
-from kms.policy_text import check_policy, default_policy, s3_managed_policy
+from kms.policy_text import _WORDS, check_policy, compiled, default_policy, s3_managed_policy
 
 
 def test_default() -> None:
@@ -32,6 +33,37 @@ def test_what_is_no_policy(text: str) -> None:
 
 def test_a_policys_size() -> None:
     policy = default_policy("111122223333")
-    assert check_policy(policy + " " * (32_768 - len(policy))).strip() == policy
+    assert check_policy(policy + " " * (32_768 - len(policy))).statements
     with pytest.raises(KMSError, match="LimitExceededException"):
         check_policy(policy + " " * (32_769 - len(policy)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"Principal": {"AWS": "bob"}}, "with one or more invalid principals."),
+        ({"Action": "Decrypt"}, "with one or more invalid actions."),
+        ({"Resource": "key"}, "with one or more invalid resources."),
+        ({"Effect": None}, "Policy contains a statement without Effect."),
+        ({"Effect": "Perhaps"}, "with one or more invalid elements: Perhaps."),
+        ({"Effects": "Allow"}, "Policy contains the unknown element Effects."),
+        ({"NotAction": "kms:Sign"}, "with the prohibited element NotAction."),
+        ({"Condition": {"Is": {"kms:ViaService": "s3"}}}, "invalid elements: Is."),
+    ],
+)
+def test_words_for_flaws(change: dict[str, object], message: str) -> None:
+    document = json.loads(default_policy("111122223333"))
+    document["Statement"][0] |= change
+    with pytest.raises(KMSError) as caught:
+        check_policy(json.dumps(document))
+    assert caught.value.code == "MalformedPolicyDocumentException"
+    assert message in caught.value.message
+
+
+def test_flaws_have_one_detail_at_most() -> None:
+    assert set(_WORDS) <= set(Flaw)
+    assert all(words.count("{") <= 1 for words in _WORDS.values())
+
+
+def test_a_text_is_compiled_once() -> None:
+    assert compiled(default_policy("111122223333")) is compiled(default_policy("111122223333"))

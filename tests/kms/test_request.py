@@ -17,7 +17,7 @@ S3 = "s3.us-east-1.amazonaws.com"
 
 @pytest.fixture
 def request_(service: Service, caller: Caller, clock: FixedClock) -> Request:
-    return Request("DescribeKey", caller, service.store, clock)
+    return Request("DescribeKey", caller, service.store, clock, service.authorizer)
 
 
 @pytest.mark.parametrize("form", ["id", "arn", "alias", "alias arn"])

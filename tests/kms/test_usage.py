@@ -2,13 +2,20 @@ from typing import Any
 
 import pytest
 
+from kms import grant_token
 from kms.errors import KMSError
 from kms.request import Request
 from kms.usage import check_fit, check_grant_tokens, stop_if_dry, use_for
 
 
 def request_of(client: Any, operation: str) -> Request:
-    return Request(operation, client.caller, client.service.store, client.service.clock)
+    return Request(
+        operation,
+        client.caller,
+        client.service.store,
+        client.service.clock,
+        client.service.authorizer,
+    )
 
 
 def test_a_key_that_fits_is_returned(client: Any) -> None:
@@ -22,10 +29,13 @@ def test_a_key_that_fits_is_returned(client: Any) -> None:
         check_fit(request, key, "SIGN_VERIFY", "SM2DSA")
 
 
-def test_no_grant_token_is_valid_yet() -> None:
-    check_grant_tokens(())
+def test_only_tokens_that_were_given_out_are_valid(client: Any) -> None:
+    request = request_of(client, "Encrypt")
+    token = grant_token.make(client.service.store, "ab" * 32)
+    check_grant_tokens(request, [])
+    check_grant_tokens(request, [token])
     with pytest.raises(KMSError, match="InvalidGrantTokenException"):
-        check_grant_tokens(["token"])
+        check_grant_tokens(request, [token, "token"])
 
 
 def test_a_dry_run_wipes_what_nobody_gets() -> None:

@@ -50,8 +50,10 @@ def test_values() -> None:
 PLAIN = {"string": "alias/a", "boolean": False, "blob": b"b"}
 NAMED = {
     "BackingKeyIdType": "ab" * 32,
+    "GrantConstraintSourceArnType": "arn:aws:s3:us-east-1:111122223333:b",
     "PolicyNameType": "default",
     "RegionType": "eu-west-1",
+    "ServicePrincipalType": "s3.amazonaws.com",
 }
 
 

@@ -5,13 +5,14 @@ import pytest
 
 from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
+from kms.policy_text import default_policy
 
 DAY = 86_400
 HOME, AWAY, FAR = "us-east-1", "eu-west-1", "ap-south-1"
 FIRST, SECOND = b"1" * 32, b"2" * 32
 NEW = {"import_type": "NEW_KEY_MATERIAL"}
 EVERYTHING = {"include_key_material": "ALL_KEY_MATERIAL"}
-POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}'
+POLICY = default_policy("111122223333").replace("key-default-1", "mine")
 
 
 @pytest.fixture

@@ -7,7 +7,18 @@ from kms.errors import KMSError
 from kms.paging import marker_of
 from kms.request import S3_ALIAS
 
-POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}'
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"AWS": "111122223333"},
+            "Action": ["kms:Get*", "kms:List*", "kms:PutKeyPolicy"],
+            "Resource": "*",
+        },
+    }
+)
+LOCKED = POLICY.replace("kms:PutKeyPolicy", "kms:DescribeKey")
 
 
 def test_the_stored_policy_comes_back_as_it_was(client: Any) -> None:
@@ -65,3 +76,16 @@ def test_the_managed_keys_policy_stays(client: Any) -> None:
     code, message = client.refused("PutKeyPolicy", key_id=arn, policy=POLICY)
     assert code == "AccessDeniedException"
     assert "no resource-based policy allows the kms:PutKeyPolicy action" in message
+
+
+def test_a_policy_that_locks_its_caller_out(client: Any) -> None:
+    message = "The new key policy will not allow you to update the key policy in the future."
+    client.fails("MalformedPolicyDocumentException", message, "CreateKey", policy=LOCKED)
+    arn = client.key()
+    client.fails(
+        "MalformedPolicyDocumentException", message, "PutKeyPolicy", key_id=arn, policy=LOCKED
+    )
+    bypass = {"bypass_policy_lockout_safety_check": True}
+    client("PutKeyPolicy", key_id=arn, policy=LOCKED, **bypass)
+    assert client.refused("PutKeyPolicy", key_id=arn, policy=POLICY)[0] == "AccessDeniedException"
+    assert client("GetKeyPolicy", key_id=client.key(policy=LOCKED, **bypass))["Policy"] == LOCKED

@@ -12,7 +12,8 @@ import pytest
 from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.aws.errors import AWSError
-from kms.aws.identity import ANONYMOUS, Caller, Principal, PrincipalKind
+from kms.aws.identity import ANONYMOUS, Caller, Policies, Principal, PrincipalKind
+from kms.aws.policy import PolicyKind, parse
 from kms.client import KMS, RootSettings, open_kms
 from objstore.crypt.customer_keys import (
     COMPLETION,
@@ -35,8 +36,17 @@ KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/0"
 KEY_ID = "11111111-2222-3333-4444-555555555555"
 OBJECT_CONTEXT = {"aws:s3:arn": "arn:aws:s3:::photos/a/b"}
 BUCKET = Bucket("photos", bytes(16), "123456789012", "eu-west-1", 0)
+KEY_USER = """
+{"Version": "2012-10-17",
+ "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "arn:aws:kms:*:*:key/*"}]}
+"""
 USER = Principal(
-    PrincipalKind.USER, "123456789012", "arn:aws:iam::123456789012:user/ann", "AIDA", "ann"
+    PrincipalKind.USER,
+    "123456789012",
+    "arn:aws:iam::123456789012:user/ann",
+    "AIDA",
+    "ann",
+    policies=Policies((parse(KEY_USER, kind=PolicyKind.IDENTITY),)),
 )
 CALLER = Caller(USER, "AKIA", "us-east-1", "request")
 KMS_CHOICE = Choice(Mode.SSE_KMS, "alias/own", {"team": "x"})
