@@ -153,7 +153,10 @@ class KMS:
         return ciphertext.unseal(backing, blob, ciphertext.canonical(context))
 
     def seal_secret(self, name: str, secret: bytes) -> bytes:
-        """A small secret sealed by the root of trust, for the owner to store under `name`."""
+        """A small secret sealed by the root of trust, for the owner to store under `name`.
+
+        This and `open_secret` may be called by any thread.
+        """
         return self._store.seal(name, secret)
 
     def open_secret(self, name: str, sealed: bytes) -> bytearray:

@@ -19,7 +19,8 @@ class SingleCredential:
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
 
-    def find(self, access_key_id: str) -> Credential | None:
+    def find(self, access_key_id: str, session_token: str | None = None) -> Credential | None:
+        del session_token
         if access_key_id == self._credential.access_key_id:
             return self._credential
         return None

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from objstore import compose, log
-from objstore.account.directory import SeedError
+from objstore.account.seed import SeedError
 from objstore.compose import StartError
 from objstore.settings import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_ROOT, Settings
 
@@ -64,7 +64,7 @@ def main() -> None:
 @flag("region", default=DEFAULT_REGION, help="The region of buckets and keys by default.")
 @flag("account", default=DEFAULT_ACCOUNT, help="The account of the root access key.")
 @flag("dev", is_flag=True, help="Root key test/test, traces and reset; loopback only.")
-@flag("seed", type=FILE, help="Accounts, users, keys and buckets to start with (TOML).")
+@flag("seed", type=FILE, help="Accounts, identities, keys and buckets to start with (TOML).")
 @flag(
     "auth",
     type=click.Choice(["strict", "permissive"]),

@@ -10,7 +10,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-re
 
 import hmac
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -82,12 +82,22 @@ class Authenticated:
         return "" if self.credential is None else self.credential.access_key_id
 
 
+NoteUse = Callable[[Credential, str, str], None]
+"""Takes a credential that signed a request, the service and the region."""
+
+
+def ignore_use(credential: Credential, service: str, region: str) -> None:
+    """Keeps nothing of it."""
+    del credential, service, region
+
+
 class Authenticator:
     """Authenticates S3 requests by `credentials` and wall time.
 
     `permissive` is the principal for which any unknown access key speaks, with any signature (for
     tests without secrets); None, the default, is strict. `region` is that of anonymous requests.
     `form_signature_v2` takes forms whose policy is signed with Signature Version 2.
+    `note_use` hears of each credential that signed a request.
     """
 
     def __init__(
@@ -98,12 +108,14 @@ class Authenticator:
         region: str,
         permissive: Principal | None = None,
         form_signature_v2: bool = False,
+        note_use: NoteUse = ignore_use,
     ) -> None:
         self._form_signature_v2 = form_signature_v2
         self._credentials = credentials
         self._clock = clock
         self._region = region
         self._permissive = permissive
+        self._note_use = note_use
 
     def now(self) -> float:
         """Wall time, by which everything signed expires."""
@@ -133,6 +145,7 @@ class Authenticator:
             now=self._clock.now(),
             refusals=REFUSALS,
         )
+        self._note_use(verified.credential, SERVICE, region)
         return Authenticated(
             verified.credential, region, mode, body_sha256, verified.signing, presigned
         )
@@ -163,6 +176,7 @@ class Authenticator:
                 refusals=REFUSALS,
             ).credential
         region = claim.authorization.scope.region
+        self._note_use(credential, SERVICE, region)
         return Authenticated(credential, region, PayloadMode.UNSIGNED, None, None)
 
     def _form_v2(self, fields: Mapping[str, str]) -> Authenticated:
@@ -171,7 +185,8 @@ class Authenticator:
         if not self._form_signature_v2:
             raise _unsupported_mechanism()
         access_key_id, text = fields["awsaccesskeyid"], fields["policy"]
-        credential = self._credentials.find(access_key_id)
+        session_token = fields.get("x-amz-security-token")
+        credential = self._credentials.find(access_key_id, session_token)
         secret = DUMMY_SECRET if credential is None else credential.secret_access_key
         computed = b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
         authentic = sigv4.same_text(computed, fields["signature"])
@@ -179,7 +194,8 @@ class Authenticator:
             raise REFUSALS.unknown_access_key(access_key_id)
         if not authentic and self._permissive is None:
             raise REFUSALS.mismatch(Evidence(access_key_id, fields["signature"], text, ""))
-        check_session(credential, fields.get("x-amz-security-token"), self._clock.now(), REFUSALS)
+        check_session(credential, session_token, self._clock.now(), REFUSALS)
+        self._note_use(credential, SERVICE, self._region)
         return Authenticated(credential, self._region, PayloadMode.UNSIGNED, None, None)
 
     def _anonymous(self, request: Request) -> Authenticated:

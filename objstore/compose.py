@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import string
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,18 +23,17 @@ from kms.aws.identity import Credential
 from kms.client import KMS, RootError, RootSettings, change_root, harden, open_kms, rotate_root
 from kms.client import StoreError as KeyStoreError
 from objstore import log
-from objstore.account.directory import (
-    Directory,
-    Seed,
-    parse_seed,
-    root_credential,
-    root_principal,
-)
+from objstore.account.assembly import Secrets, assemble
+from objstore.account.directory import Directory, root_credential, root_principal
+from objstore.account.ids import LONG_TERM, new_access_key_id
+from objstore.account.planting import plant
+from objstore.account.sealing import SECRET_BYTES, Sealing
+from objstore.account.seed import Seed, parse_seed
 from objstore.app import Application
 from objstore.authenticate import Authenticator
 from objstore.call import Services
 from objstore.crypt.data_keys import DataKeys
-from objstore.doors import Identification, KMSDoor, STSDoor
+from objstore.doors import Identification, KMSDoor, QueryDoor
 from objstore.gateway import Gateway
 from objstore.inspect import inspect_object
 from objstore.internal import internal_app
@@ -52,6 +50,7 @@ from objstore.trace import TraceFile
 
 SETTINGS_VARIABLE = "OBJSTORE_SETTINGS"
 SECRET_KEY_BYTES = 30
+ACCOUNT_SECRET = "account-services"
 SEED_BYTES_MAX = 4 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 60
 SHUTDOWN_SECONDS_MAX = 30
@@ -136,7 +135,7 @@ def prepare(settings: Settings, announce: Callable[[str], None]) -> None:
         _, seed = identities(settings, kms, announce)
         boot_sweep(settings.data)
         plant_keys(seed, kms)
-        asyncio.run(plant_buckets_alone(settings, seed))
+        asyncio.run(plant_store_alone(settings, seed, kms))
     finally:
         kms.close()
     if settings.auth == "permissive":
@@ -192,7 +191,10 @@ def identities(
     directory = Directory()
     directory.add_credential(root_key(settings, kms, announce))
     seed = read_seed(settings)
-    directory.add(seed)
+    for account in seed.accounts:
+        directory.add_account(account)
+    for credential in seed.credentials:
+        directory.add_credential(credential)
     return directory, seed
 
 
@@ -222,7 +224,7 @@ def root_key(settings: Settings, kms: KMS, announce: Callable[[str], None] | Non
         return opened_credential(settings.account, kms, name, stored)
     secret = secrets.token_urlsafe(SECRET_KEY_BYTES)
     document = {
-        "access_key_id": new_access_key_id(),
+        "access_key_id": new_access_key_id(LONG_TERM, settings.account),
         "sealed": b64encode(kms.seal_secret(name, secret.encode())).decode(),
     }
     stored = kms.remember(name, json.dumps(document).encode())
@@ -248,9 +250,14 @@ def opened_credential(account: str, kms: KMS, name: str, stored: bytes) -> Crede
     return root_credential(account, document["access_key_id"], secret)
 
 
-def new_access_key_id() -> str:
-    alphabet = string.ascii_uppercase + "234567"
-    return "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16))
+def account_secrets(kms: KMS) -> Secrets:
+    """What IAM and STS need of the KMS; their own secret is made at the first start."""
+    stored = kms.recall(ACCOUNT_SECRET)
+    if stored is None:
+        made = kms.seal_secret(ACCOUNT_SECRET, secrets.token_bytes(SECRET_BYTES))
+        stored = kms.remember(ACCOUNT_SECRET, made)
+    sealing = Sealing(kms.open_secret(ACCOUNT_SECRET, stored))
+    return Secrets(kms.seal_secret, kms.open_secret, sealing)
 
 
 def endpoint_of(settings: Settings) -> str:
@@ -292,27 +299,32 @@ def application() -> Application:
     store = Store.open(settings.data, wall=wall)
     permissive = root_principal(settings.account) if settings.auth == "permissive" else None
     traces = TraceFile(settings.data) if settings.dev else None
+    clock = service_clock()
+    accounts = assemble(directory, store.identities, account_secrets(kms), clock=clock, wall=wall)
+    finder = accounts.credentials
     services = Services(
         store=store,
         data_keys=DataKeys(kms, insecure_customer_keys=settings.dev and settings.loopback),
-        clock=service_clock(),
+        clock=clock,
         settings=settings,
         account=directory.account,
         tokens=Tokens(token_key(kms)),
     )
     authenticator = Authenticator(
-        directory,
+        finder,
         wall,
         region=settings.region,
         permissive=permissive,
         form_signature_v2=settings.form_signature_v2,
+        note_use=finder.note_use,
     )
-    identification = Identification(directory, wall, permissive=permissive)
+    identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
 
     async def reset() -> None:
         await store.reset()
         kms.reset()
         plant_keys(seed, kms)
+        await plant_identities(seed, store, kms)
         await plant_buckets(settings, seed, store)
 
     async def stop() -> None:
@@ -323,7 +335,8 @@ def application() -> Application:
         doors={
             "s3": Gateway(services, authenticator=authenticator, traces=traces),
             "kms": KMSDoor(kms.handle, identification),
-            "sts": STSDoor(identification),
+            "iam": QueryDoor(accounts.iam, identification, region=settings.region),
+            "sts": QueryDoor(accounts.sts, identification, region=settings.region),
         },
         internal=internal_app(
             ready=lambda: True, traces=traces, reset=reset if settings.dev else None
@@ -343,6 +356,15 @@ def plant_keys(seed: Seed, kms: KMS) -> None:
             aliases=key.aliases,
             description=key.description,
             material=key.material,
+        )
+
+
+async def plant_identities(seed: Seed, store: Store, kms: KMS) -> None:
+    """Make the seed's users, groups, roles and policies that do not exist yet."""
+    now_ms = int(service_clock().now() * 1000)
+    if seed.identities:
+        await store.identities.change(
+            lambda rows: plant(rows, seed.identities, seal=kms.seal_secret, now_ms=now_ms)
         )
 
 
@@ -367,9 +389,10 @@ async def plant_buckets(settings: Settings, seed: Seed, store: Store) -> None:
             )
 
 
-async def plant_buckets_alone(settings: Settings, seed: Seed) -> None:
+async def plant_store_alone(settings: Settings, seed: Seed, kms: KMS) -> None:
     store = Store.open(settings.data, wall=SystemClock())
     try:
+        await plant_identities(seed, store, kms)
         await plant_buckets(settings, seed, store)
     finally:
         await store.close()

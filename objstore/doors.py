@@ -1,4 +1,4 @@
-"""The doors of the services whose requests are small: KMS (JSON 1.1) and STS (query).
+"""The doors of the services whose requests are small: KMS (JSON 1.1), IAM and STS (query).
 
 A body is read whole, authenticated with the request, and handed to the service.
 """
@@ -11,9 +11,10 @@ from collections.abc import Callable
 from kms.aws.authentication import authenticate
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
-from kms.aws.identity import Caller, Credentials, Principal
+from kms.aws.identity import ANONYMOUS, Caller, Credentials, Principal
 from kms.aws.model import load
-from objstore.account import sts
+from objstore.account.service import AccountService
+from objstore.authenticate import NoteUse, ignore_use
 from objstore.exchange import Headers, Request, Response
 from objstore.wire import query
 
@@ -23,15 +24,24 @@ JSON_TYPE = b"application/x-amz-json-1.1"
 
 KMSHandler = Callable[[str, bytes, Caller], tuple[int, bytes | bytearray]]
 
+# What anybody may ask: the request carries a proof of its own.
+UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
+
 
 class Identification:
-    """Authenticates requests whose whole body is at hand."""
+    """Authenticates requests whose whole body is at hand; `note_use` hears of each."""
 
     def __init__(
-        self, credentials: Credentials, clock: Clock, *, permissive: Principal | None = None
+        self,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        note_use: NoteUse = ignore_use,
+        permissive: Principal | None = None,
     ) -> None:
         self._credentials = credentials
         self._clock = clock
+        self._note_use = note_use
         self._permissive = permissive
 
     def identify(self, request: Request, body: bytes, *, service: str) -> Caller:
@@ -46,16 +56,22 @@ class Identification:
             service=service,
             permissive=self._permissive,
         )
+        self._note_use(credential, service, region)
         request.account = credential.principal.account
-        return Caller(
-            credential.principal,
-            credential.access_key_id,
-            region,
-            request.request_id,
-            request.source_ip,
-            request.headers.get("user-agent", ""),
-            request.secure,
-        )
+        return caller_of(request, credential.principal, credential.access_key_id, region)
+
+
+def caller_of(request: Request, principal: Principal, access_key_id: str, region: str) -> Caller:
+    """The caller of a request."""
+    return Caller(
+        principal,
+        access_key_id,
+        region,
+        request.request_id,
+        request.source_ip,
+        request.headers.get("user-agent", ""),
+        request.secure,
+    )
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -115,30 +131,51 @@ class KMSDoor:
         )
 
 
-class STSDoor:
-    """STS on the common port: a form with `Action`."""
+class QueryDoor:
+    """IAM or STS on the common port: a form with `Action`.
 
-    def __init__(self, identification: Identification) -> None:
+    `region` is that of unsigned requests.
+    """
+
+    def __init__(
+        self, account: AccountService, identification: Identification, *, region: str
+    ) -> None:
+        self._account = account
         self._identification = identification
-        self._model = load("sts")
+        self._region = region
+        self._model = load(account.service)
+        operations = self._model.operations
+        self._binders = {
+            name: query.compile_input(self._model, operations[name], handler)
+            for name, handler in account.handlers.items()
+        }
         self._renderers = {
-            name: query.compile_output(self._model, self._model.operations[name])
-            for name in sts.OPERATIONS
+            name: query.compile_output(self._model, operations[name]) for name in account.handlers
         }
 
     async def handle(self, request: Request) -> Response:
         request.request_id = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
         body = await read_body(request, FORM_BODY_BYTES_MAX)
-        caller = self._identification.identify(request, body, service="sts")
         form = query.parse_form(body if request.method == "POST" else request.raw_query)
-        operation = query.find_operation(self._model, form)
-        request.operation = operation.name
-        reply = sts.handler(operation.name)(caller)
-        return self._respond(request, self._renderers[operation.name](reply, request.request_id))
+        if form.get("Action") in UNSIGNED:
+            caller = caller_of(request, ANONYMOUS, "", self._region)
+        else:
+            caller = self._identification.identify(request, body, service=self._account.service)
+        operation = query.find_operation(self._model, form).name
+        request.operation = operation
+        self._account.handler(operation)
+        arguments = self._binders[operation](form)
+        reply = await self._account.call(operation, arguments, caller)
+        return self._respond(request, self._renderers[operation](reply, request.request_id))
 
     def fail(self, request: Request, error: AWSError) -> Response:
-        rendered = query.render_error(self._model, error, request_id=request.request_id)
-        return self._respond(request, rendered)
+        if error.code == "InternalError":
+            error = AWSError("InternalFailure", error.message, status=error.status)
+        status, headers, body = query.render_error(
+            self._model, error, request_id=request.request_id
+        )
+        headers += [(name.encode(), value.encode()) for name, value in error.headers.items()]
+        return self._respond(request, (status, headers, body))
 
     def _respond(self, request: Request, rendered: tuple[int, Headers, bytes]) -> Response:
         status, headers, body = rendered

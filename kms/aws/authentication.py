@@ -243,11 +243,13 @@ def _prove(
 ) -> Verified:
     """Check the signature over `text`, in the same time for keys that exist and that do not."""
     authorization, scope = claim.authorization, claim.authorization.scope
-    credential = credentials.find(authorization.access_key_id)
+    credential = credentials.find(authorization.access_key_id, claim.session_token)
     secret = DUMMY_SECRET if credential is None else credential.secret_access_key
     key = sigv4.signing_key(secret, scope.date, scope.region, scope.service)
     authentic = sigv4.same_text(sigv4.sign(key, text), claim.signature)
     if credential is None:
+        if claim.session_token is not None:
+            raise refusals.wrong_token()
         raise refusals.unknown_access_key(authorization.access_key_id)
     if not authentic:
         raise refusals.mismatch(
@@ -458,7 +460,7 @@ def permissive_credential(
 ) -> Credential:
     """The credential of an access key that nobody checks: its own if it exists, else a root's."""
     access_key_id = claim.authorization.access_key_id
-    known = credentials.find(access_key_id)
+    known = credentials.find(access_key_id, claim.session_token)
     return known if known is not None else Credential(access_key_id, "", principal)
 
 

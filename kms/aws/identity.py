@@ -89,9 +89,12 @@ class Credential:
 
 
 class Credentials(Protocol):
-    """Finds the credential of an access key id; None if there is none."""
+    """Finds the credential of an access key id; None if there is none.
 
-    def find(self, access_key_id: str) -> Credential | None: ...
+    A session token may itself tell what its credential is; it proves nothing yet.
+    """
+
+    def find(self, access_key_id: str, session_token: str | None = None) -> Credential | None: ...
 
 
 @dataclass(frozen=True, slots=True)

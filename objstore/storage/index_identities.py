@@ -33,7 +33,7 @@ def read_generation(connection: apsw.Connection) -> int:
 
 
 def note_uses(connection: apsw.Connection, uses: Sequence[KeyUse]) -> None:
-    """Remember the latest use of access keys, which changes nobody's permissions."""
+    """Remember the latest use of access keys or roles, which changes nobody's permissions."""
     connection.executemany(
         "INSERT INTO access_key_uses VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
         "used_ms = excluded.used_ms, service = excluded.service, region = excluded.region "
@@ -125,6 +125,7 @@ class IdentityRows:
         for sql in (
             "DELETE FROM access_key_uses WHERE access_key_id IN "
             "(SELECT access_key_id FROM access_keys WHERE owner_id = ?)",
+            "DELETE FROM access_key_uses WHERE access_key_id = ?",
             "DELETE FROM access_keys WHERE owner_id = ?",
             "DELETE FROM identity_documents WHERE owner_id = ?",
             "DELETE FROM identities WHERE unique_id = ?",

@@ -6,12 +6,14 @@ A request is a form with Action, Version and members whose nesting is in their n
 Source: https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from kms.aws.errors import AWSError
 from kms.aws.model import Member, Operation, ServiceModel, Shape
+from objstore.wire.constraints import compile_check
 from objstore.wire.render import DocumentWriter, Headers
 from objstore.wire.values import converter, xform
 from objstore.wire.xml import DECLARATION, escape
@@ -51,26 +53,44 @@ def find_operation(model: ServiceModel, form: Mapping[str, str]) -> Operation:
     return model.operations[action]
 
 
-def compile_input(model: ServiceModel, operation: Operation) -> Bind:
-    """The binder of an operation: form → members by snake_case name."""
-    if operation.input is None:
-        return lambda _form: {}
-    shape = model.shape(operation.input)
-    known = tuple(shape.members.values())
+def compile_input(model: ServiceModel, operation: Operation, handler: Callable[..., Any]) -> Bind:
+    """The binder of `handler`: form → members by snake_case name.
+
+    A member that a form has and the handler does not take is NotImplemented, by name. Raises
+    TypeError if the handler's signature does not fit the operation.
+    """
+    shape = model.shape(operation.input) if operation.input else None
+    members = {member.wire_name: member for member in shape.members.values()} if shape else {}
+    taken = _taken(operation, shape, handler)
+    check = compile_check(model, shape) if shape else None
 
     def bind(form: Mapping[str, str]) -> dict[str, Any]:
-        tree = _tree(form)
         values: dict[str, Any] = {}
-        for member in known:
-            if member.wire_name in tree:
-                value = _read(model, member, member.wire_name, tree[member.wire_name])
-                values[xform(member.name)] = value
-            elif member.name in shape.required:
-                message = f"The request must contain the parameter {member.wire_name}"
-                raise AWSError("MissingParameter", message)
-        return values
+        for name, node in _tree(form).items():
+            member = members.get(name)
+            if member is None:
+                continue
+            if member.name not in taken:
+                message = f"{operation.name} does not support {member.name}"
+                raise AWSError("NotImplemented", message, status=501)
+            values[member.name] = _read(model, member, name, node)
+        if check is not None:
+            check(values)
+        return {taken[name]: value for name, value in values.items()}
 
     return bind
+
+
+def _taken(
+    operation: Operation, shape: Shape | None, handler: Callable[..., Any]
+) -> Mapping[str, str]:
+    """The keyword of each member that a handler takes."""
+    known = {xform(name): name for name in shape.members} if shape else {}
+    keywords = list(inspect.signature(handler).parameters)[1:]
+    required = {xform(name) for name in shape.required} if shape else set()
+    if not set(keywords) <= known.keys() or not required <= set(keywords):
+        raise TypeError(f"the signature of {operation.name} is not its model's: {keywords}")
+    return {known[keyword]: keyword for keyword in keywords}
 
 
 def _tree(form: Mapping[str, str]) -> dict[str, Any]:
@@ -108,7 +128,7 @@ def _read(model: ServiceModel, member: Member, name: str, node: Any) -> Any:
     if not isinstance(node, str):
         raise _invalid(name)
     try:
-        return converter(shape)(node)
+        return converter(shape, open_enums=frozenset({shape.name}))(node)
     except ValueError:
         raise _invalid(name) from None
 

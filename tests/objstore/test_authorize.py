@@ -1,11 +1,14 @@
 import pytest
 
-from kms.aws.identity import ANONYMOUS, Caller, Principal
-from objstore.account.directory import root_principal, user_principal
+from kms.aws.identity import ANONYMOUS, Caller, Principal, PrincipalKind
+from objstore.account.directory import root_principal
 from objstore.authorize import action_of, authorize
 from objstore.errors import S3Error
 from objstore.storage.records import Bucket
 
+BOB = Principal(
+    PrincipalKind.USER, "111111111111", "arn:aws:iam::111111111111:user/bob", "AIDABOB", "bob"
+)
 BUCKET = Bucket("photos", bytes(16), "111111111111", "us-east-1", 0)
 
 
@@ -13,9 +16,7 @@ def caller(principal: Principal) -> Caller:
     return Caller(principal, "AKIA", "us-east-1", "REQUEST")
 
 
-@pytest.mark.parametrize(
-    "principal", [root_principal("111111111111"), user_principal("111111111111", "bob")]
-)
+@pytest.mark.parametrize("principal", [root_principal("111111111111"), BOB])
 def test_the_buckets_account_may(principal: Principal) -> None:
     authorize(caller(principal), "s3:GetObject", BUCKET, "cat.jpg")
     authorize(caller(principal), "s3:ListAllMyBuckets", None, "")

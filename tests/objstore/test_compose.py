@@ -17,12 +17,13 @@ from objstore.compose import (
     identities,
     inspect,
     metrics_folder,
-    new_access_key_id,
     open_folder_kms,
     prepare,
     refuse_unsafe,
 )
 from objstore.settings import Settings
+from objstore.storage.index import connect
+from objstore.storage.index_identities import IdentityRows
 
 MATERIAL = b64encode(bytes(range(32))).decode()
 SEED = f"""
@@ -98,12 +99,6 @@ def test_the_export_block_is_all_that_a_client_needs(data: Path) -> None:
         export_block(Settings(data), "http://127.0.0.1:9000")
 
 
-def test_access_keys_look_like_those_of_aws() -> None:
-    made = {new_access_key_id() for _ in range(20)}
-    assert len(made) == 20
-    assert all(len(key) == 20 and key.startswith("AKIA") and key.isalnum() for key in made)
-
-
 def test_a_seed_is_planted_and_left_alone_afterwards(data: Path, tmp_path: Path) -> None:
     seed = tmp_path / "seed.toml"
     seed.write_text(SEED)
@@ -115,8 +110,12 @@ def test_a_seed_is_planted_and_left_alone_afterwards(data: Path, tmp_path: Path)
         directory, read = identities(settings, kms)
     finally:
         kms.close()
-    assert directory.find("AKIABOB") is not None
     assert directory.find("test") is not None
+    connection = connect(data, read_only=True)
+    rows = IdentityRows(connection)
+    assert rows.key("AKIABOB") is not None
+    assert [user.name for user in rows.page(settings.account, "user", limit=9)] == ["bob"]
+    connection.close()
     assert [bucket.name for bucket in read.buckets] == ["planted-bucket"]
     assert list(check(data)) == ["checked rows=0 blobs=0 bytes=0"]
 

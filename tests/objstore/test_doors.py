@@ -1,7 +1,7 @@
-"""The KMS and STS doors with a real KMS, and signatures by botocore."""
+"""The doors of KMS, IAM and STS with a real KMS and store, and signatures by botocore."""
 
 import json
-from collections.abc import Iterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,20 @@ from botocore.credentials import Credentials as BotoCredentials
 from kms.aws.clock import SystemClock
 from kms.aws.errors import AWSError
 from kms.client import KMS, RootSettings, open_kms
+from objstore.account.assembly import Accounts, Secrets, assemble
 from objstore.account.directory import Directory, root_credential, root_principal
+from objstore.account.sealing import Sealing
 from objstore.doors import (
     FORM_BODY_BYTES_MAX,
     KMS_BODY_BYTES_MAX,
     Identification,
     KMSDoor,
-    STSDoor,
+    QueryDoor,
     read_body,
 )
 from objstore.errors import S3Error
 from objstore.exchange import Request, Response
+from objstore.storage.store import Store
 
 ACCOUNT = "123456789012"
 SECRET = "secret"
@@ -36,6 +39,25 @@ def kms(tmp_path: Path) -> Iterator[KMS]:
     kms = open_kms(tmp_path, clock=SystemClock(), root=RootSettings())
     yield kms
     kms.close()
+
+
+@pytest.fixture
+async def accounts(kms: KMS, tmp_path: Path) -> AsyncIterator[Accounts]:
+    clock = SystemClock()
+    store = Store.open(tmp_path / "data", wall=clock, space_reserve_bytes=0)
+    secrets = Secrets(kms.seal_secret, kms.open_secret, Sealing(bytes(32)))
+    yield assemble(Directory(), store.identities, secrets, clock=clock, wall=clock)
+    await store.close()
+
+
+@pytest.fixture
+def sts(accounts: Accounts) -> QueryDoor:
+    return QueryDoor(accounts.sts, identification(), region="us-east-1")
+
+
+@pytest.fixture
+def iam(accounts: Accounts) -> QueryDoor:
+    return QueryDoor(accounts.iam, identification(), region="us-east-1")
 
 
 def identification(*, permissive: bool = False) -> Identification:
@@ -130,10 +152,10 @@ async def test_the_unexpected_is_an_internal_exception_of_kms(kms: KMS) -> None:
     assert document_of(silent) == {"__type": "DisabledException"}
 
 
-async def test_bodies_are_bounded(kms: KMS) -> None:
+async def test_bodies_are_bounded(kms: KMS, sts: QueryDoor) -> None:
     for door, options, limit in (
         (KMSDoor(kms.handle, identification()), {"service": "kms"}, KMS_BODY_BYTES_MAX),
-        (STSDoor(identification()), {"service": "sts"}, FORM_BODY_BYTES_MAX),
+        (sts, {"service": "sts"}, FORM_BODY_BYTES_MAX),
     ):
         with pytest.raises(AWSError) as caught:
             await door.handle(request(bytes(limit + 1), **options))
@@ -155,13 +177,13 @@ async def test_a_body_is_read_whole_or_not_at_all() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_sts_tells_who_asks(method: str) -> None:
+async def test_sts_tells_who_asks(sts: QueryDoor, method: str) -> None:
     form = "Action=GetCallerIdentity&Version=2011-06-15"
     if method == "POST":
         asked = request(form.encode(), service="sts", content_type=FORM)
     else:
         asked = request(b"", service="sts", method="GET", query=form)
-    response = await STSDoor(identification()).handle(asked)
+    response = await sts.handle(asked)
     assert response.status == 200
     assert isinstance(response.body, bytes)
     assert f"<Account>{ACCOUNT}</Account>".encode() in response.body
@@ -177,12 +199,11 @@ async def test_sts_tells_who_asks(method: str) -> None:
         ("Action=Conquer&Version=2011-06-15", "InvalidAction"),
     ],
 )
-async def test_sts_refuses_in_its_own_words(form: str, code: str) -> None:
-    door = STSDoor(identification())
+async def test_sts_refuses_in_its_own_words(sts: QueryDoor, form: str, code: str) -> None:
     asked = request(form.encode(), service="sts", content_type=FORM)
     with pytest.raises(AWSError) as caught:
-        await door.handle(asked)
-    response = door.fail(asked, caught.value)
+        await sts.handle(asked)
+    response = sts.fail(asked, caught.value)
     assert isinstance(response.body, bytes)
     assert f"<Code>{code}</Code>".encode() in response.body
     assert response.status == 400
@@ -192,3 +213,62 @@ async def test_permissive_takes_any_key(kms: KMS) -> None:
     door = KMSDoor(kms.handle, identification(permissive=True))
     asked = kms_request("ListKeys", secret="wrong")
     assert (await door.handle(asked)).status == 200
+
+
+async def answer(door: QueryDoor, asked: Request) -> tuple[int, str, dict[str, str]]:
+    """The status, body and headers of a request, as the front door has them sent."""
+    try:
+        response = await door.handle(asked)
+    except AWSError as error:
+        response = door.fail(asked, error)
+    assert isinstance(response.body, bytes)
+    return response.status, response.body.decode(), headers_of(response)
+
+
+async def test_iam_makes_a_user(iam: QueryDoor) -> None:
+    form = b"Action=CreateUser&Version=2010-05-08&UserName=bob&Tags.member.1.Key=a"
+    status, body, _ = await answer(iam, request(form, service="iam", content_type=FORM))
+    assert (status, "tags.1.member.value" in body) == (400, True)
+    form += b"&Tags.member.1.Value=b"
+    asked = request(form, service="iam", content_type=FORM)
+    status, body, _ = await answer(iam, asked)
+    assert (status, asked.operation) == (200, "CreateUser")
+    assert f"<Arn>arn:aws:iam::{ACCOUNT}:user/bob</Arn>" in body
+    status, body, _ = await answer(iam, request(form, service="iam", content_type=FORM))
+    assert (status, "<Code>EntityAlreadyExists</Code>" in body) == (409, True)
+
+
+@pytest.mark.parametrize("operation", ["CreateInstanceProfile", "CreateSAMLProvider"])
+async def test_what_is_not_supported_is_refused_by_name(iam: QueryDoor, operation: str) -> None:
+    form = f"Action={operation}&Version=2010-05-08".encode()
+    status, body, _ = await answer(iam, request(form, service="iam", content_type=FORM))
+    assert status == 501
+    assert f"<Message>{operation} is not implemented</Message>" in body
+
+
+async def test_the_unexpected_is_an_internal_failure(iam: QueryDoor) -> None:
+    response = iam.fail(request(b"", service="iam"), S3Error("InternalError"))
+    assert response.status == 500
+    assert isinstance(response.body, bytes)
+    assert b"<Code>InternalFailure</Code>" in response.body
+
+
+async def test_headers_of_a_refusal_are_sent(iam: QueryDoor) -> None:
+    error = AWSError("AccessDenied", "no", status=403, headers={"x-objstore-test": "1"})
+    assert headers_of(iam.fail(request(b"", service="iam"), error))["x-objstore-test"] == "1"
+
+
+async def test_uses_are_reported(accounts: Accounts) -> None:
+    noted = []
+    directory = Directory()
+    directory.add_credential(root_credential(ACCOUNT, "AKIATEST", SECRET))
+    identified = Identification(
+        directory,
+        SystemClock(),
+        note_use=lambda credential, *rest: noted.append((credential.access_key_id, *rest)),
+    )
+    door = QueryDoor(accounts.sts, identified, region="us-east-1")
+    form = b"Action=GetCallerIdentity"
+    for secret in (SECRET, "wrong"):
+        await answer(door, request(form, service="sts", secret=secret, content_type=FORM))
+    assert noted == [("AKIATEST", "sts", "us-east-1")]

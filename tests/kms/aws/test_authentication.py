@@ -29,7 +29,7 @@ class Directory:
     def __init__(self, *credentials: Credential) -> None:
         self.credentials = {each.access_key_id: each for each in credentials}
 
-    def find(self, access_key_id: str) -> Credential | None:
+    def find(self, access_key_id: str, session_token: str | None = None) -> Credential | None:
         return self.credentials.get(access_key_id)
 
 

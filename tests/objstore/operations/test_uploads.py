@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
-from objstore.account.directory import user_principal
+from kms.aws.identity import Principal, PrincipalKind
 from objstore.checksum import Algorithm, checksum
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.names import owner_id
@@ -58,7 +58,9 @@ async def test_parts_are_listed_by_number(s3: Any) -> None:
 
 
 async def test_users_are_named_by_their_arn(s3: Any) -> None:
-    user = user_principal("123456789012", "bob")
+    user = Principal(
+        PrincipalKind.USER, "123456789012", "arn:aws:iam::123456789012:user/bob", "AIDABOB", "bob"
+    )
     s3.caller = replace(s3.caller, principal=user)
     upload_id = await s3.begin("k")
     listed = await s3.call("ListMultipartUploads")

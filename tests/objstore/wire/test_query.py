@@ -1,5 +1,7 @@
 """The query protocol against botocore's serializer and parser."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +21,7 @@ from objstore.wire.query import (
     parse_form,
     render_error,
 )
+from objstore.wire.values import xform
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,21 @@ def test_requests(
     form = form_of(service, operation, values)
     found = find_operation(model, form)
     assert found.name == operation
-    assert compile_input(model, found)(form) == bound
+    assert compile_input(model, found, accepting(model, operation))(form) == bound
+
+
+def accepting(model: ServiceModel, operation: str) -> Callable[..., Any]:
+    """A handler that takes every member of an operation."""
+
+    def handler(call: Any, **members: Any) -> dict[str, Any]:
+        return members
+
+    name = model.operations[operation].input
+    members = model.shape(name).members if name else ()
+    keywords = [inspect.Parameter(xform(m), inspect.Parameter.KEYWORD_ONLY) for m in members]
+    call = inspect.Parameter("call", inspect.Parameter.POSITIONAL_ONLY)
+    handler.__signature__ = inspect.Signature([call, *keywords])  # type: ignore[attr-defined]
+    return handler
 
 
 def parsed(service: str, operation: str, body: bytes, status: int = 200) -> Any:
@@ -121,7 +138,7 @@ def test_errors(sts: ServiceModel, status: int, kind: str) -> None:
         ({}, "MissingAction"),
         ({"Action": "Nothing"}, "InvalidAction"),
         ({"Action": "AssumeRole", "Version": "1999-01-01"}, "InvalidAction"),
-        ({"Action": "AssumeRole"}, "MissingParameter"),
+        ({"Action": "AssumeRole"}, "ValidationError"),
         ({"RoleArn": "r", "RoleSessionName": "s", "DurationSeconds": "x"}, "InvalidParameterValue"),
         ({"RoleArn.a": "r", "RoleSessionName": "s"}, "InvalidParameterValue"),
         ({"RoleArn": "r", "RoleArn.a": "s"}, "InvalidParameterValue"),
@@ -133,9 +150,40 @@ def test_errors(sts: ServiceModel, status: int, kind: str) -> None:
 )
 def test_bad_requests(sts: ServiceModel, form: dict[str, str], code: str) -> None:
     form = {"Action": "AssumeRole"} | form if "RoleArn" in str(form) else form
+
+    def bind() -> None:
+        operation = find_operation(sts, form)
+        compile_input(sts, operation, accepting(sts, operation.name))(form)
+
     with pytest.raises(AWSError) as caught:
-        compile_input(sts, find_operation(sts, form))(form)
+        bind()
     assert caught.value.code == code
+
+
+def test_a_member_that_the_handler_does_not_take_is_refused_by_name(sts: ServiceModel) -> None:
+    def handler(call: Any, *, role_arn: str, role_session_name: str) -> dict[str, Any]:
+        return {"RoleArn": role_arn, "RoleSessionName": role_session_name}
+
+    bind = compile_input(sts, sts.operations["AssumeRole"], handler)
+    form = {"RoleArn": "arn:aws:iam::1:role/r", "RoleSessionName": "me", "Unknown": "x"}
+    assert bind(form) == {"role_arn": form["RoleArn"], "role_session_name": "me"}
+    with pytest.raises(AWSError, match="AssumeRole does not support SerialNumber") as caught:
+        bind({**form, "SerialNumber": "GAHT12345678"})
+    assert (caught.value.code, caught.value.status) == ("NotImplemented", 501)
+
+
+def test_a_signature_that_is_not_the_models_is_found_at_the_start(sts: ServiceModel) -> None:
+    def lacking(call: Any, *, role_arn: str) -> dict[str, Any]:
+        return {"RoleArn": role_arn}
+
+    def inventing(
+        call: Any, *, role_arn: str, role_session_name: str, colour: str
+    ) -> dict[str, Any]:
+        return {"RoleArn": role_arn, "RoleSessionName": role_session_name, "Colour": colour}
+
+    for handler in (lacking, inventing):
+        with pytest.raises(TypeError, match="the signature of AssumeRole"):
+            compile_input(sts, sts.operations["AssumeRole"], handler)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +205,8 @@ def test_maps_are_read() -> None:
     sns = load("sns")
     values = {"Name": "news", "Attributes": {"DisplayName": "News", "KmsMasterKeyId": "k"}}
     form = form_of("sns", "CreateTopic", values)
-    assert compile_input(sns, find_operation(sns, form))(form) == {
+    operation = find_operation(sns, form)
+    assert compile_input(sns, operation, accepting(sns, operation.name))(form) == {
         "name": "news",
         "attributes": values["Attributes"],
     }

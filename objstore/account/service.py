@@ -1,0 +1,106 @@
+"""One path for every call of IAM and STS: may this session call at all, run, audit.
+
+Operations that read run on the loop; those that write run inside a transaction.
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from kms.aws import model
+from kms.aws.audit import AuditSink
+from kms.aws.errors import AWSError
+from kms.aws.identity import Caller, PrincipalKind
+from objstore.account.call import Call, Handler, Reply, Services
+from objstore.account.errors import IAMError
+from objstore.storage.store_identities import IdentityStore
+
+READING = ("Get", "List", "Simulate")
+INVALID_TOKEN = "The security token included in the request is invalid"
+
+
+class AccountService:
+    """IAM or STS in one worker process. `service` is its name in models and actions."""
+
+    def __init__(
+        self,
+        service: str,
+        handlers: Mapping[str, Handler],
+        *,
+        identities: IdentityStore,
+        services: Services,
+        audit: AuditSink,
+    ) -> None:
+        self.service = service
+        self.handlers = handlers
+        self._identities = identities
+        self._services = services
+        self._audit = audit
+        self._operations = model.load(service).operations
+
+    def handler(self, operation: str) -> Handler:
+        """What runs `operation`. Raises NotImplemented, by name, if nothing does."""
+        found = self.handlers.get(operation)
+        if found is None:
+            raise IAMError("NotImplemented", f"{operation} is not implemented")
+        return found
+
+    async def call(self, operation: str, arguments: Mapping[str, Any], caller: Caller) -> Reply:
+        """Run an operation with the members of its input in snake_case."""
+        try:
+            check_session(self.service, operation, caller)
+            reply = await self._run(operation, arguments, caller)
+        except AWSError as error:
+            self._record(operation, caller, error.code)
+            raise
+        self._record(operation, caller, "")
+        return reply
+
+    async def _run(self, operation: str, arguments: Mapping[str, Any], caller: Caller) -> Reply:
+        handler = self.handler(operation)
+        if self.service == "iam" and not operation.startswith(READING):
+            return await self._identities.change(
+                lambda rows: handler(
+                    Call(self.service, operation, caller, rows, self._services), **arguments
+                )
+            )
+        call = Call(self.service, operation, caller, self._identities.rows, self._services)
+        reply = handler(call, **arguments)
+        if inspect.isawaitable(reply):
+            waited: Reply = await reply
+            return waited
+        return reply
+
+    def _record(self, operation: str, caller: Caller, error_code: str) -> None:
+        self._audit.record(
+            {
+                "eventSource": f"{self.service}.amazonaws.com",
+                "eventName": operation,
+                "eventTime": self._services.clock.now(),
+                "requestID": caller.request_id,
+                "principal": caller.principal.arn,
+                "accessKeyId": caller.access_key_id,
+                "region": caller.region,
+                "errorCode": error_code,
+            }
+        )
+
+
+# What the sessions of GetSessionToken and GetFederationToken may still ask of STS.
+_STS_OF_SESSION = frozenset({"AssumeRole", "GetCallerIdentity"})
+_STS_OF_FEDERATED = frozenset({"GetCallerIdentity"})
+
+
+def check_session(service: str, operation: str, caller: Caller) -> None:
+    """Raise unless temporary credentials of this kind may call the service at all.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_sts-comparison.html
+    """
+    principal = caller.principal
+    if principal.session is None or principal.kind is PrincipalKind.ASSUMED_ROLE:
+        return
+    if service == "iam":
+        raise IAMError("InvalidClientTokenId", INVALID_TOKEN)
+    federated = principal.kind is PrincipalKind.FEDERATED
+    if operation not in (_STS_OF_FEDERATED if federated else _STS_OF_SESSION):
+        raise IAMError("AccessDenied", f"Cannot call {operation} with session credentials")
