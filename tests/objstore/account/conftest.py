@@ -98,6 +98,11 @@ class World:
         arn: str = made["Role"]["Arn"]
         return arn
 
+    @staticmethod
+    def root(account: str) -> Principal:
+        """The root of another account."""
+        return root_principal(account)
+
     def find(self, access_key_id: str, token: str | None = None) -> Credential:
         """The credential of an access key that exists."""
         found = self.accounts.credentials.find(access_key_id, token)
