@@ -1,5 +1,6 @@
 """A KMS in a temporary folder, with a clock that tests move, and callers for it."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,32 @@ from kms.store import Store
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
+
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "algorithms"
+
+
+def cases_of(name: str) -> list[dict[str, Any]]:
+    """The published test vectors of a file, long keys put in place of their names."""
+    document = json.loads((VECTORS / f"{name}.json").read_text())
+    keys = document.get("keys", {})
+    return [
+        {field: keys.get(value, value) for field, value in case.items()}
+        for case in document["cases"]
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `case` runs for every case of the file of its module's name."""
+    if "case" in metafunc.fixturenames:
+        assert metafunc.module is not None
+        cases = cases_of(metafunc.module.__name__.rpartition("test_")[2])
+        metafunc.parametrize("case", cases, ids=[case["why"] for case in cases])
+
+
+@pytest.fixture
+def vectors() -> Callable[[str], list[dict[str, Any]]]:
+    return cases_of
 
 
 def root_of(account: str) -> Principal:

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey, MLKEM1024PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from kms.algorithms.keys import generate_private, public_der
+from kms.algorithms.keys import generate_private, private_der, public_der
 
 DRY = "The request would have succeeded, but the DryRun option is set."
 CURVES = {"ECC_NIST_P256": 32, "ECC_NIST_P384": 48, "ECC_NIST_P521": 66}
@@ -103,3 +103,35 @@ def test_encapsulate_and_decapsulate(client: Any, spec: str) -> None:
     )
     client("DisableKey", key_id=arn)
     client.fails("DisabledException", f"{arn} is disabled.", "Encapsulate", **named)
+
+
+def test_vectors_through_import(client: Any, vectors: Any) -> None:
+    curves: dict[str, tuple[str, ec.EllipticCurve]] = {
+        "secp256r1": ("ECC_NIST_P256", ec.SECP256R1()),
+        "secp384r1": ("ECC_NIST_P384", ec.SECP384R1()),
+        "secp521r1": ("ECC_NIST_P521", ec.SECP521R1()),
+    }
+    arns: dict[tuple[str, str], str] = {}
+    for case in vectors("agreement"):
+        spec, curve = curves[case["curve"]]
+        name = case["curve"], case["private"]
+        if name not in arns and sum(curve == case["curve"] for curve, _ in arns) < 2:
+            private = ec.derive_private_key(int(case["private"], 16), curve)
+            arns[name] = client.key(origin="EXTERNAL", key_spec=spec, key_usage="KEY_AGREEMENT")
+            client.import_material(
+                arns[name], bytes(private_der(private)), algorithm="RSA_AES_KEY_WRAP_SHA_256"
+            )
+        if name not in arns:
+            continue
+        named = {
+            "key_id": arns[name],
+            "key_agreement_algorithm": "ECDH",
+            "public_key": bytes.fromhex(case["public"]),
+        }
+        if case["outcome"] == "valid":
+            reply = client("DeriveSharedSecret", **named)
+            assert reply["SharedSecret"].hex() == case["secret"]
+            assert reply["KeyOrigin"] == "EXTERNAL"
+        else:
+            client.fails("ValidationException", "", "DeriveSharedSecret", **named)
+    assert len(arns) == 6

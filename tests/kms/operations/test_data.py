@@ -306,3 +306,28 @@ def test_a_dry_run_may_do_without_a_ciphertext(client: Any) -> None:
     client("DisableKey", key_id=arn)
     client.fails("DisabledException", f"{arn} is disabled.", "Decrypt", key_id=arn, **dry)
     client.fails("DisabledException", f"{arn} is disabled.", "ReEncrypt", **moving, **dry)
+
+
+def test_oaep_vectors_through_import(client: Any, vectors: Any) -> None:
+    arns: dict[str, str] = {}
+    for case in vectors("oaep"):
+        private = bytes.fromhex(case["private"])
+        if case["private"] not in arns:
+            arns[case["private"]] = client.key(
+                origin="EXTERNAL",
+                key_spec="RSA_2048" if len(private) < 1_500 else "RSA_4096",
+                key_usage="ENCRYPT_DECRYPT",
+            )
+            client.import_material(
+                arns[case["private"]], private, algorithm="RSA_AES_KEY_WRAP_SHA_256"
+            )
+        named = {
+            "key_id": arns[case["private"]],
+            "encryption_algorithm": case["algorithm"],
+            "ciphertext_blob": bytes.fromhex(case["ciphertext"]),
+        }
+        if case["outcome"] == "valid":
+            assert client("Decrypt", **named)["Plaintext"].hex() == case["plaintext"]
+        else:
+            client.fails("InvalidCiphertextException", "", "Decrypt", **named)
+    assert len(arns) > 2

@@ -71,3 +71,25 @@ def test_states_and_dry_runs(client: Any) -> None:
     client.fails("KMSInvalidMacException", "", "VerifyMac", dry_run=True, mac=b"m", **named)
     client("DisableKey", key_id=arn)
     client.fails("DisabledException", f"{arn} is disabled.", "GenerateMac", **named)
+
+
+@pytest.mark.parametrize("bits", [224, 256, 384, 512])
+def test_vectors_through_import(client: Any, vectors: Any, bits: int) -> None:
+    algorithm = f"HMAC_SHA_{bits}"
+    arns: dict[str, str] = {}
+    for case in vectors("macs"):
+        key, message, mac = (bytes.fromhex(case[name]) for name in ("key", "message", "mac"))
+        if case["algorithm"] != algorithm or not message:
+            continue
+        if case["key"] not in arns:
+            arns[case["key"]] = client.key(
+                origin="EXTERNAL", key_spec=f"HMAC_{bits}", key_usage="GENERATE_VERIFY_MAC"
+            )
+            client.import_material(arns[case["key"]], key)
+        named = {"key_id": arns[case["key"]], "mac_algorithm": algorithm, "message": message}
+        if case["outcome"] == "valid":
+            assert client("GenerateMac", **named)["Mac"] == mac
+            assert client("VerifyMac", mac=mac, **named)["MacValid"]
+        else:
+            client.fails("KMSInvalidMacException", "", "VerifyMac", mac=mac, **named)
+    assert arns

@@ -4,7 +4,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from kms.algorithms.keys import private_der
 
 DRY = "The request would have succeeded, but the DryRun option is set."
 PAIRS = [
@@ -152,3 +155,34 @@ def test_a_pss_salt_is_as_long_as_the_digest(client: Any) -> None:
         )["Signature"]
         form = padding.PSS(padding.MGF1(digest), digest.digest_size)
         public.verify(signature, b"m", form, digest)
+
+
+# RFC 8032 §7.1, tests 2 and 3: secret key, message, signature.
+RFC_8032 = [
+    (
+        "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ),
+    (
+        "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+        "af82",
+        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+        "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+    ),
+]
+
+
+@pytest.mark.parametrize(("secret", "message", "signature"), RFC_8032)
+def test_rfc_8032_through_import(client: Any, secret: str, message: str, signature: str) -> None:
+    arn = client.key(origin="EXTERNAL", key_spec="ECC_NIST_EDWARDS25519", key_usage="SIGN_VERIFY")
+    private = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(secret))
+    client.import_material(arn, bytes(private_der(private)), algorithm="RSA_AES_KEY_WRAP_SHA_256")
+    signed = client(
+        "Sign",
+        key_id=arn,
+        message=bytes.fromhex(message),
+        signing_algorithm="ED25519_SHA_512",
+    )
+    assert signed["Signature"].hex() == signature
