@@ -91,6 +91,12 @@ def main() -> None:
     help="New buckets do not block public access, as before April 2023 at AWS.",
 )
 @flag(
+    "day-seconds",
+    type=click.IntRange(1, 24 * 3600),
+    default=24 * 3600,
+    help="How long a day of lifecycle rules lasts, for tests.",
+)
+@flag(
     "form-signature-v2",
     is_flag=True,
     help="Take browser uploads whose policy is signed with Signature Version 2.",

@@ -15,7 +15,7 @@ from objstore.crypt.manifest import BindingKeys, Manifest, Mode
 from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.storage.records import Check, Part, StoredObject, Upload, UploadChangedError
-from objstore.transfer import locks, versions
+from objstore.transfer import lifetime, locks, versions
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     WriteConditions,
@@ -88,6 +88,7 @@ async def complete_multipart_upload(
     await _publish(call, upload_id, parts, new, check)
     return {
         **_identity(call, key, new.etag, new.version_id),
+        **lifetime.expires(call, new),
         **_described(recipe),
         **shown(
             stored.checksum_algorithm,

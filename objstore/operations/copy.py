@@ -26,7 +26,7 @@ from objstore.crypt.sse import (
 from objstore.errors import S3Error
 from objstore.names import instant, key_bytes
 from objstore.storage.records import BlobMissingError, StoredObject
-from objstore.transfer import content, steps, tags, versions
+from objstore.transfer import content, lifetime, steps, tags, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_COPY_SOURCE_CONDITIONS,
@@ -159,6 +159,7 @@ async def _copy(
         "CopyObjectResult": _result(new, received.checksum),
         "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
         "VersionId": versions.written(new.version_id),
+        **lifetime.expires(call, new),
         **describe(envelope, choice.customer),
         "SSEKMSEncryptionContext": context_header(envelope),
     }

@@ -34,7 +34,7 @@ from objstore.storage.records import (
     Part,
     Upload,
 )
-from objstore.transfer import content, steps, versions
+from objstore.transfer import content, lifetime, steps, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_COPY_SOURCE_CONDITIONS,
@@ -139,6 +139,7 @@ async def create_multipart_upload(
         "Bucket": call.bucket.name,
         "Key": key,
         "UploadId": upload.upload_id,
+        **lifetime.aborts(call, key, upload.initiated_ms),
         "ChecksumAlgorithm": checksum_algorithm,
         "ChecksumType": kind or None,
         "SSEKMSEncryptionContext": context_header(envelope),

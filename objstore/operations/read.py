@@ -16,7 +16,7 @@ from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.names import whole_second
 from objstore.storage.records import BlobMissingError, StoredObject
-from objstore.transfer import archive, attributes, content, steps, versions
+from objstore.transfer import archive, attributes, content, lifetime, steps, versions
 from objstore.transfer.conditions import NO_READ_CONDITIONS, ReadConditions, check_read
 from objstore.transfer.integrity import shown
 from objstore.transfer.ranges import Span, parse_range, part_span
@@ -178,6 +178,8 @@ def _described(
         reply["ContentRange"] = f"bytes {start}-{stop - 1}/{stored.size}"
     if selection.part_number is not None and "-" in stored.etag:
         reply["PartsCount"] = len(manifest.parts)
+    if selection.version_id is None and lifetime.SETTING in call.bucket.settings:
+        reply.update(lifetime.expires(call, stored))
     if stored.attributes:
         reply.update(attributes.describe(call, key, stored))
     if overrides is not NO_OVERRIDES:

@@ -12,6 +12,7 @@ from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.errors import S3Error
 from objstore.names import check_encoding_type, encode_key, instant, page_size
 from objstore.storage.records import Part, Upload, UploadMissingError, UploadPage
+from objstore.transfer import lifetime
 from objstore.transfer.integrity import shown
 from objstore.transfer.upload import find_upload, open_binding_keys, open_part, read_recipe
 
@@ -58,6 +59,7 @@ async def list_parts(
         "Bucket": call.bucket.name,
         "Key": key,
         "UploadId": upload_id,
+        **lifetime.aborts(call, key, upload.initiated_ms),
         "PartNumberMarker": after,
         "NextPartNumberMarker": page[-1].number if page else 0,
         "MaxParts": limit,

@@ -15,7 +15,7 @@ from objstore.crypt.sse import (
 from objstore.errors import S3Error
 from objstore.names import key_bytes
 from objstore.payload import Payload
-from objstore.transfer import content, steps, versions
+from objstore.transfer import content, lifetime, steps, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
@@ -95,6 +95,7 @@ async def put_object(
     return {
         "ETag": f'"{new.etag}"',
         "VersionId": versions.written(new.version_id),
+        **lifetime.expires(call, new),
         "SSEKMSEncryptionContext": context_header(envelope),
         **describe(envelope, choice.customer),
         **shown(received.checksum_algorithm, received.checksum, FULL_OBJECT),

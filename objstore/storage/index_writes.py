@@ -136,7 +136,8 @@ def update_object(
     old: tuple[bytes, bytes, str | None],
     change: Callable[[StoredObject], StoredObject],
 ) -> StoredObject | None:
-    """Change a version's manifest, mac and attributes in place; None if there is no such one.
+    """Change a version's manifest, mac, attributes and storage class in place; None if there is
+    no such one.
 
     `old` is bucket id, key and version id (None: the newest). `change` may raise to refuse.
     """
@@ -146,9 +147,17 @@ def update_object(
         return None
     new = change(found)
     connection.execute(
-        "UPDATE objects SET manifest = ?, mac = ?, attributes = ? "
+        "UPDATE objects SET manifest = ?, mac = ?, attributes = ?, storage_class = ? "
         "WHERE bucket_id = ? AND key = ? AND sequence = ?",
-        (new.manifest, new.mac, pack_json(new.attributes), bucket_id, key, found.sequence),
+        (
+            new.manifest,
+            new.mac,
+            pack_json(new.attributes),
+            new.storage_class,
+            bucket_id,
+            key,
+            found.sequence,
+        ),
     )
     return new
 

@@ -195,6 +195,14 @@ class Store:
         )
         return [index.bucket_of(row) for row in rows]
 
+    def buckets_with(self, setting: str, *, after: str, limit: int) -> list[Bucket]:
+        """Buckets of all accounts that have a setting of that name, by name, after `after`."""
+        condition = "WHERE name > ? AND json_type(settings, '$.' || ?) IS NOT NULL "
+        rows = index.read_buckets(
+            self._reader(), condition + "ORDER BY name LIMIT ?", (after, setting, limit)
+        )
+        return [index.bucket_of(row) for row in rows]
+
     def object(
         self, bucket_id: bytes, key: bytes, version_id: str | None = None, *, inline: bool = True
     ) -> StoredObject | None:
@@ -306,7 +314,7 @@ class Store:
         version_id: str | None,
         change: Callable[[StoredObject], StoredObject],
     ) -> StoredObject | None:
-        """Change attributes, manifest and mac of a version (None: the newest) in place.
+        """Change a version (None: the newest) in place: what `index_writes.update_object` writes.
 
         `change` runs inside the transaction and may raise to refuse. None: no such version.
         """
