@@ -11,7 +11,7 @@ Source: https://docs.aws.amazon.com/kms/latest/developerguide/control-access.htm
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kms.aws import arn
@@ -81,11 +81,21 @@ def via_s3(caller: Caller) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+@dataclass(slots=True)
+class _Known:
+    """What is known of a principal, an action, a key with its policy and a forwarding service.
+
+    `decision` is what policies say and `granted` what they say to a grant, as far as `stable`
+    allows to remember that; `names` is what a grant may be bound to.
+    """
+
     principal: Principal
-    policy: str
-    decision: Decision
+    text: str
+    policy: Policy
+    names: tuple[tuple[str, Naming], ...]
+    stable: bool
+    decision: Decision | None = None
+    granted: dict[Naming, Decision] = field(default_factory=dict)
 
 
 class Authorizer:
@@ -97,23 +107,39 @@ class Authorizer:
         self._clock = clock
         # By the identity of the principal, which the entry keeps alive; an entry counts only for
         # the very same principal and the same policy text.
-        self._remembered: dict[tuple[int, str, str, str | None], _Remembered] = {}
+        self._known: dict[tuple[int, str, str, str | None], _Known] = {}
 
     def remembered(self, caller: Caller, action: str, key: Key) -> Decision | None:
-        """The answer of `decide` as far as policies give it, if it is known already."""
-        known = self._remembered.get((id(caller.principal), action, key.arn, caller.via_service))
-        if known is None or known.principal is not caller.principal or known.policy != key.policy:
+        """What policies say, if that is known already and depends on nothing else."""
+        known = self._known.get((id(caller.principal), action, key.arn, caller.via_service))
+        if known is None or known.principal is not caller.principal or known.text != key.policy:
             return None
         return known.decision
 
     def decide(self, asked: Asked, key: Key) -> Decision:
         """Whether `asked.caller` may do `asked.action` to `key`, which is `asked.key`."""
-        decision = self.remembered(asked.caller, asked.action, key)
+        known = self._know(asked, key)
+        decision = known.decision
         if decision is None:
-            decision = self._by_policies(asked, key)
+            decision = self._by_policies(asked, key, known.policy)
+            if known.stable:
+                known.decision = decision
         if decision.allowed or decision.explicit:
             return decision
-        return self._by_grants(asked, key) or decision
+        return self._by_grants(asked, key, known) or decision
+
+    def _know(self, asked: Asked, key: Key) -> _Known:
+        principal = asked.caller.principal
+        name = (id(principal), asked.action, key.arn, asked.caller.via_service)
+        known = self._known.get(name)
+        if known is None or known.principal is not principal or known.text != key.policy:
+            if len(self._known) >= REMEMBERED_MAX:
+                self._known.clear()
+            policy = compiled(key.policy)
+            stable = _depends_on(principal, policy, f"kms:{asked.action}") <= STABLE
+            known = _Known(principal, key.policy, policy, tuple(names_of(principal)), stable)
+            self._known[name] = known
+        return known
 
     def decide_account(self, asked: Asked, resource: str) -> Decision:
         """The same for what concerns no key, or an alias, by the caller's own policies."""
@@ -140,21 +166,13 @@ class Authorizer:
         decision = evaluate(question, granted=granted)
         return replace(decision, detail=grant.grant_id) if granted else decision
 
-    def _by_policies(self, asked: Asked, key: Key) -> Decision:
-        caller, policy = asked.caller, compiled(key.policy)
-        if caller.principal.kind is PrincipalKind.ANONYMOUS:
+    def _by_policies(self, asked: Asked, key: Key, policy: Policy) -> Decision:
+        if asked.caller.principal.kind is PrincipalKind.ANONYMOUS:
             return _UNSHARED
-        if caller.account != key.account:
-            decision = self._elsewhere(asked, key, policy)
-        else:
-            question = self._question(asked, key.arn, key.account)
-            decision = evaluate(question, resource=policy, resource_decides=True)
-        if _depends_on(caller.principal, policy, f"kms:{asked.action}") <= STABLE:
-            if len(self._remembered) >= REMEMBERED_MAX:
-                self._remembered.clear()
-            name = (id(caller.principal), asked.action, key.arn, caller.via_service)
-            self._remembered[name] = _Remembered(caller.principal, key.policy, decision)
-        return decision
+        if asked.caller.account != key.account:
+            return self._elsewhere(asked, key, policy)
+        question = self._question(asked, key.arn, key.account)
+        return evaluate(question, resource=policy, resource_decides=True)
 
     def _elsewhere(self, asked: Asked, key: Key, policy: Policy) -> Decision:
         """A caller of another account, who is told about own policies only of a shared key."""
@@ -166,24 +184,32 @@ class Authorizer:
             return _UNSHARED
         return decision
 
-    def _by_grants(self, asked: Asked, key: Key) -> Decision | None:
+    def _by_grants(self, asked: Asked, key: Key, known: _Known) -> Decision | None:
         """What the grants on `key` make of a refusal; None if there is none for the caller."""
-        caller = asked.caller
-        if caller.principal.kind is PrincipalKind.ANONYMOUS or asked.action not in CROSS_ACCOUNT:
+        anonymous = known.principal.kind is PrincipalKind.ANONYMOUS
+        if anonymous or asked.action not in CROSS_ACCOUNT:
             return None
         name = (key.account, key.region, key.key_id)
-        for bound, how in names_of(caller.principal):
+        for bound, how in known.names:
             for grant in self._store.grants.of(name, bound):
                 if _permits(grant, asked):
-                    question = self._question(asked, key.arn, key.account)
-                    decision = evaluate(
-                        question,
-                        resource=compiled(key.policy),
-                        resource_decides=True,
-                        granted=how,
-                    )
+                    decision = self._granted(asked, key, known, how)
                     return replace(decision, detail=grant.grant_id)
         return None
+
+    def _granted(self, asked: Asked, key: Key, known: _Known, how: Naming) -> Decision:
+        """What policies say to a grant that names the principal in this way."""
+        decision = known.granted.get(how)
+        if decision is None:
+            decision = evaluate(
+                self._question(asked, key.arn, key.account),
+                resource=known.policy,
+                resource_decides=True,
+                granted=how,
+            )
+            if known.stable:
+                known.granted[how] = decision
+        return decision
 
     def _question(self, asked: Asked, resource: str, account: str) -> Question:
         context = Context(request_keys(asked), caller_keys(asked.caller, self._clock))
@@ -227,9 +253,7 @@ def _depends_on(principal: Principal, policy: Policy, action: str) -> frozenset[
     concerned = [policy, *policies.identity, *(policies.session or ())]
     if policies.boundary is not None:
         concerned.append(policies.boundary)
-    keys = frozenset[str]().union(
-        *(statement.keys for found in concerned for statement in found.about(action))
-    )
+    keys = frozenset[str]().union(*(found.about(action).keys for found in concerned))
     return frozenset(key for key in keys if not key.startswith(PRINCIPAL_TAG))
 
 

@@ -14,7 +14,7 @@ from enum import Enum
 
 from kms.aws.context import Context
 from kms.aws.identity import Principal, PrincipalKind
-from kms.aws.policy_document import Effect, Flaw, Policy, PolicyError, PolicyKind, Statement, parse
+from kms.aws.policy_document import Flaw, Policy, PolicyError, PolicyKind, Statement, parse
 from kms.aws.policy_principal import Naming
 
 __all__ = [
@@ -132,8 +132,8 @@ def naming(question: Question, resource: Policy | None) -> tuple[Naming, Stateme
     strongest, found = Naming.NOT, None
     if resource is None:
         return strongest, found
-    for statement in resource.about(question.action):
-        if statement.effect is Effect.ALLOW and statement.naming is not None:
+    for statement in resource.about(question.action).allowing:
+        if statement.naming is not None:
             named = statement.naming(question.principal)
             if named > strongest and statement.applies(question.resource, question.context):
                 strongest, found = named, statement
@@ -143,17 +143,31 @@ def naming(question: Question, resource: Policy | None) -> tuple[Naming, Stateme
 def _denied(question: Question, resource: Policy | None) -> Decision | None:
     """The explicit deny, if there is one."""
     policies = question.principal.policies
-    boundary = () if policies.boundary is None else (policies.boundary,)
-    for listed, reason in (
-        (() if resource is None else (resource,), Reason.DENIED_BY_RESOURCE),
-        (policies.identity, Reason.DENIED_BY_IDENTITY),
-        (boundary, Reason.DENIED_BY_BOUNDARY),
-        (policies.session or (), Reason.DENIED_BY_SESSION),
-    ):
-        for policy in listed:
-            statement = _applying(question, policy, Effect.DENY)
-            if statement is not None:
-                return Decision(False, reason, policy, statement)
+    if resource is not None:
+        found = _denying(question, resource)
+        if found is not None:
+            return Decision(False, Reason.DENIED_BY_RESOURCE, resource, found)
+    for policy in policies.identity:
+        found = _denying(question, policy)
+        if found is not None:
+            return Decision(False, Reason.DENIED_BY_IDENTITY, policy, found)
+    if policies.boundary is not None:
+        found = _denying(question, policies.boundary)
+        if found is not None:
+            return Decision(False, Reason.DENIED_BY_BOUNDARY, policies.boundary, found)
+    for policy in policies.session or ():
+        found = _denying(question, policy)
+        if found is not None:
+            return Decision(False, Reason.DENIED_BY_SESSION, policy, found)
+    return None
+
+
+def _denying(question: Question, policy: Policy) -> Statement | None:
+    for statement in policy.about(question.action).denying:
+        if (statement.naming is None or statement.naming(question.principal)) and statement.applies(
+            question.resource, question.context
+        ):
+            return statement
     return None
 
 
@@ -177,19 +191,9 @@ def _limited(question: Question, decision: Decision) -> Decision:
 
 
 def _allowing(question: Question, policies: Sequence[Policy]) -> tuple[Policy, Statement] | None:
+    """The first statement of a principal's policies that allows."""
     for policy in policies:
-        statement = _applying(question, policy, Effect.ALLOW)
-        if statement is not None:
-            return policy, statement
-    return None
-
-
-def _applying(question: Question, policy: Policy, effect: Effect) -> Statement | None:
-    for statement in policy.about(question.action):
-        if (
-            statement.effect is effect
-            and (statement.naming is None or statement.naming(question.principal))
-            and statement.applies(question.resource, question.context)
-        ):
-            return statement
+        for statement in policy.about(question.action).allowing:
+            if statement.applies(question.resource, question.context):
+                return policy, statement
     return None

@@ -95,12 +95,24 @@ class Statement:
         """Whether the resource and all conditions fit; the action must be matched before."""
         if not self.matches_resource(resource, context):
             return False
-        return all(condition.holds(context) for condition in self.conditions)
+        for condition in self.conditions:  # noqa: SIM110 (all() costs twice as much)
+            if not condition.holds(context):
+                return False
+        return True
 
     @property
     def label(self) -> str:
         """How an explanation refers to it: its Sid, or its place in the document from 1."""
         return self.sid or f"statement {self.number}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class About:
+    """The statements of a policy whose action element matches an action, in their order."""
+
+    allowing: tuple[Statement, ...]
+    denying: tuple[Statement, ...]
+    keys: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,18 +124,24 @@ class Policy:
     text: str = field(repr=False)
     statements: tuple[Statement, ...] = field(repr=False)
     keys: frozenset[str] = field(repr=False)
-    _about: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False)
+    _about: dict[str, About] = field(default_factory=dict, repr=False)
 
-    def about(self, action: str) -> tuple[Statement, ...]:
-        """The statements whose action element matches `action`, such as "kms:Decrypt"."""
+    def about(self, action: str) -> About:
+        """The statements that concern `action`, such as "kms:Decrypt"."""
         found = self._about.get(action)
         if found is None:
-            lowered = action.lower()
-            found = tuple(s for s in self.statements if s.matches_action(lowered))
             if len(self._about) >= ACTIONS_REMEMBERED_MAX:
                 self._about.clear()
-            self._about[action] = found
+            found = self._about[action] = self._find(action.lower())
         return found
+
+    def _find(self, lowered: str) -> About:
+        matching = [s for s in self.statements if s.matches_action(lowered)]
+        return About(
+            tuple(s for s in matching if s.effect is Effect.ALLOW),
+            tuple(s for s in matching if s.effect is Effect.DENY),
+            frozenset[str]().union(*(s.keys for s in matching)),
+        )
 
 
 def parse(text: str, *, kind: PolicyKind, name: str = "") -> Policy:

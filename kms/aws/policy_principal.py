@@ -21,6 +21,7 @@ _UNIQUE_ID_PREFIXES = ("AIDA", "AROA")
 _IAM_RESOURCES = ("user/", "role/")
 _STS_RESOURCES = ("assumed-role/", "federated-user/")
 _NOBODY: frozenset[str] = frozenset()
+_ELEMENTS = {PrincipalKind.SERVICE: "Service", PrincipalKind.WEB_IDENTITY: "Federated"}
 
 
 class Naming(IntEnum):
@@ -87,12 +88,7 @@ def _everybody(principal: Principal) -> Naming:
 
 def _element(principal: Principal) -> str:
     """The key of the Principal element under which this kind of principal is named."""
-    match principal.kind:
-        case PrincipalKind.SERVICE:
-            return "Service"
-        case PrincipalKind.WEB_IDENTITY:
-            return "Federated"
-    return "AWS"
+    return _ELEMENTS.get(principal.kind, "AWS")
 
 
 def _own_names(principal: Principal) -> tuple[str, ...]:

@@ -124,7 +124,7 @@ def test_a_statement_may_stand_alone_and_the_version_be_left_out() -> None:
 def test_actions(element: str, value: str | list[str], action: str, expected: bool) -> None:
     policy = identity({**without(ALLOW, "Action"), element: value})
     for _ in range(2):  # The second answer is remembered.
-        assert bool(policy.about(action)) is expected
+        assert bool(policy.about(action).allowing) is expected
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,18 @@ def test_what_a_policy_depends_on() -> None:
     assert older.statements[0].effect is Effect.ALLOW
 
 
-def test_statements_that_are_about_an_action_keep_their_order() -> None:
-    policy = identity(ALLOW, {**ALLOW, "Action": "kms:*"}, {**ALLOW, "Effect": "Deny"})
-    assert [statement.label for statement in policy.about("s3:GetObject")] == [
-        "statement 1",
-        "statement 3",
-    ]
+def test_statements_that_are_about_an_action() -> None:
+    conditional = {
+        **ALLOW,
+        "Action": "s3:Get*",
+        "Condition": {"Bool": {"aws:SecureTransport": "true"}},
+    }
+    policy = identity(ALLOW, {**ALLOW, "Action": "kms:*"}, {**ALLOW, "Effect": "Deny"}, conditional)
+    about = policy.about("s3:GetObject")
+    assert [statement.label for statement in about.allowing] == ["statement 1", "statement 4"]
+    assert [statement.label for statement in about.denying] == ["statement 3"]
+    assert about.keys == {"aws:securetransport"}
+    assert policy.about("s3:PutObject").keys == frozenset()
 
 
 _json = st.recursive(
