@@ -12,7 +12,7 @@ from objstore.call import Call, Reply
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Manifest, Mode, decode, open_manifest_checksums
-from objstore.crypt.sse import describe
+from objstore.crypt.sse import context_header, describe
 from objstore.errors import S3Error
 from objstore.names import whole_second
 from objstore.storage.records import BlobMissingError, StoredObject
@@ -178,6 +178,8 @@ def _described(
         reply["ContentRange"] = f"bytes {start}-{stop - 1}/{stored.size}"
     if selection.part_number is not None and "-" in stored.etag:
         reply["PartsCount"] = len(manifest.parts)
+    if len(manifest.context) > 1:
+        reply["SSEKMSEncryptionContext"] = context_header(manifest)
     if selection.version_id is None and lifetime.SETTING in call.bucket.settings:
         reply.update(lifetime.expires(call, stored))
     if stored.attributes:

@@ -40,6 +40,7 @@ class _Scalar:
     convert: Converter
     plain: bool  # text as it is: no conversion, and an empty value counts
     refuse: Callable[[str, str], S3Error | None]
+    empty_counts: bool = False  # an empty value is converted, and refused if it cannot be
 
 
 def body_bytes_max(operation: Operation) -> int:
@@ -80,6 +81,8 @@ def compile_input(model: ServiceModel, operation: Operation, handler: Callable[.
                     required.append((name, member))
             elif not _consumed(member, document=document):
                 scalars[member.location][wire_name] = member.wire_name
+    for wire_name in quirks.REFUSED_HEADERS.get(operation.name, ()):
+        scalars["header"][wire_name] = _REFUSED
     return _binder(
         _Plan(
             signature=signature,
@@ -148,7 +151,23 @@ def _scalar(model: ServiceModel, member: Member) -> _Scalar:
         return _Scalar(name, converter(shape), False, _refuse_nothing)
     refuse = _refuse_integer if shape.type in ("integer", "long") else _refuse
     plain = shape.type == "string" and not shape.enum and wire_name != "content-type"
-    return _Scalar(name, converter(shape), plain, refuse)
+    return _Scalar(name, converter(shape), plain, refuse, wire_name in quirks.NEVER_EMPTY)
+
+
+def _convert_nothing(text: str) -> None:
+    raise ValueError(text)
+
+
+def _refuse_header(name: str, value: str) -> S3Error:
+    return S3Error(
+        "InvalidArgument",
+        f"{name} header is not supported for this operation.",
+        ArgumentName=name,
+        ArgumentValue=value,
+    )
+
+
+_REFUSED = _Scalar("", _convert_nothing, False, _refuse_header, True)
 
 
 def _listed(element: Shape) -> Converter:
@@ -325,7 +344,7 @@ def _convert(
             raise _unsupported(entry)
         if entry.plain:
             values[entry.name] = text
-        elif text:
+        elif text or entry.empty_counts:
             try:
                 value = entry.convert(text)
             except ValueError:

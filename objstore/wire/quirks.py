@@ -66,6 +66,29 @@ INTEGER_MESSAGES: Mapping[str, str] = {
 # Enumerations that S3 reads in any case: the C++ SDK sends `x-amz-checksum-mode: enabled`.
 CASELESS = frozenset({"x-amz-checksum-mode"})
 
+# Headers whose empty value is a wrong value and not an absent one.
+NEVER_EMPTY = frozenset({"x-amz-server-side-encryption"})
+
+# Headers that an operation must not have: only writes choose an encryption.
+_ENCRYPTION = frozenset(
+    {
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-aws-kms-key-id",
+        "x-amz-server-side-encryption-context",
+        "x-amz-server-side-encryption-bucket-key-enabled",
+    }
+)
+REFUSED_HEADERS: Mapping[str, frozenset[str]] = {
+    "GetObject": _ENCRYPTION,
+    "HeadObject": _ENCRYPTION,
+    "UploadPart": _ENCRYPTION,
+    "UploadPartCopy": _ENCRYPTION,
+}
+
+# Members of replies that the model does not have, by operation, and their headers.
+_CONTEXT = {"SSEKMSEncryptionContext": "x-amz-server-side-encryption-context"}
+EXTRA_HEADERS: Mapping[str, Mapping[str, str]] = {"GetObject": _CONTEXT, "HeadObject": _CONTEXT}
+
 # Conditional dates that cannot be read do not count (RFC 9110, section 13.1.3).
 LENIENT_DATES = frozenset(
     {

@@ -72,6 +72,8 @@ def compile_output(model: ServiceModel, operation: Operation) -> Render:
         for member in members
         if member.location == "header"
     }
+    for name, extra in quirks.EXTRA_HEADERS.get(operation.name, {}).items():
+        headers[name] = (extra.encode(), str)
     metadata = next((m for m in members if m.location == "headers"), None)
     body = _compile_body(model, operation, shape)
 

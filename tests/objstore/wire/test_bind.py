@@ -166,6 +166,11 @@ def test_checksum_mode_is_read_in_any_case(s3: ServiceModel, sent: str) -> None:
          {"x-amz-object-lock-retain-until-date": "never"}, "InvalidArgument", "never"),
         ("PutObject", ["key", "bucket_key_enabled"], {},
          {"x-amz-server-side-encryption-bucket-key-enabled": "yes"}, "InvalidArgument", "yes"),
+        ("PutObject", ["key", "server_side_encryption"], {},
+         {"x-amz-server-side-encryption": ""}, "InvalidArgument", "x-amz-server-side-encryption"),
+        ("GetObject", ["key"], {}, {"x-amz-server-side-encryption": "AES256"},
+         "InvalidArgument", "AES256"),
+        ("HeadObject", ["key"], {}, {"x-amz-server-side-encryption": ""}, "InvalidArgument", ""),
         ("PutBucketTagging", ["tagging"], {}, {}, "MissingRequestBodyError", ""),
     ],
 )  # fmt: skip

@@ -193,3 +193,10 @@ IDS = {"resource": "/photos/a<b", "request_id": "R", "host_id": "H"}
 )
 def test_errors(name: str, response: tuple[int, list[tuple[bytes, bytes]], bytes]) -> None:
     assert golden(*response) == (GOLDENS / f"{name}.golden").read_text()
+
+
+def test_headers_that_the_model_does_not_have(s3: ServiceModel) -> None:
+    for name in ("GetObject", "HeadObject"):
+        render = compile_output(s3, s3.operations[name])
+        _, headers, _ = render({"SSEKMSEncryptionContext": "e30="})
+        assert (b"x-amz-server-side-encryption-context", b"e30=") in headers
