@@ -9,6 +9,8 @@ import json
 import os
 import secrets
 import shutil
+import signal
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -98,10 +100,17 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     port = socket.getsockname()[1]
     os.environ[SETTINGS_VARIABLE] = replace(settings, port=port).to_json()
     announce(f"objstore serves {settings.scheme}://{settings.host}:{port}")
+    exit_quietly()
     if settings.workers == 1:
         uvicorn.Server(config).run(sockets=[socket])
     else:
         Multiprocess(config, sockets=[socket]).run()
+
+
+def exit_quietly() -> None:
+    """Make a stop that was asked for a success: uvicorn, when done, raises its signal again."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def refuse_unsafe(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from objstore.protocol import send_whole
+from objstore.protocol import new_request_id, send_whole
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,7 +60,7 @@ class Request:
         self.secure = scope["scheme"] == "https"
         self.connection: Any = scope.get("objstore.connection")
         self.receive = receive
-        self.request_id = secrets.token_hex(8).upper()
+        self.request_id = new_request_id()
         self.host_id = _PROCESS_HOST_ID
         self.service = "s3"
         self.operation = "Unknown"

@@ -10,6 +10,7 @@ headers.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 from xml.sax.saxutils import escape
@@ -130,10 +131,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def refuse(self, refusal: RefusedError) -> None:
         """Answer an error document and close: the connection is of no more use."""
         self.refusal = refusal
+        request_id = new_request_id()
         document = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             f"<Error><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
-            "</Error>"
+            f"<RequestId>{request_id}</RequestId></Error>"
         ).encode()
         if not self.transport.is_closing():
             if (
@@ -141,11 +143,11 @@ class BoundedProtocol(HttpToolsProtocol):
                 or self.cycle.response_complete
                 or not self.cycle.response_started
             ):
-                length = str(len(document)).encode()
-                self.transport.write(
-                    STATUS_LINE[400] + b"content-type: application/xml\r\nconnection: close\r\n"
-                    b"content-length: " + length + b"\r\n\r\n" + document
+                head = (
+                    "content-type: application/xml\r\nconnection: close\r\n"
+                    f"x-amz-request-id: {request_id}\r\ncontent-length: {len(document)}\r\n\r\n"
                 )
+                self.transport.write(STATUS_LINE[400] + head.encode() + document)
             self.transport.close()
 
     def late(self, now: float) -> bool:
@@ -228,6 +230,11 @@ async def send_whole(
     if not cycle.keep_alive:
         cycle.transport.close()
     cycle.on_response()
+
+
+def new_request_id() -> str:
+    """What every answer carries to be found again: 16 upper-case hex digits."""
+    return secrets.token_hex(8).upper()
 
 
 def too_large() -> RefusedError:

@@ -52,10 +52,27 @@ class Server:
             "AWS_PAGER": "",
         }
 
+    def stop(self) -> int:
+        """Stop it cleanly, if it runs, and return its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        status = self.process.wait(START_SECONDS_MAX)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+    def blob_files(self) -> list[Path]:
+        """The files of all sealed blobs in its data folder."""
+        return [path for path in (self.data / "blobs").rglob("*") if path.is_file()]
+
+    def log(self) -> str:
+        """What it has written to standard error."""
+        return self.data.with_suffix(".log").read_text(encoding="utf-8")
+
 
 def start_server(data: Path, *flags: str) -> Server:
     """Start `objstore serve` on a free port and wait until it serves."""
-    log = data.with_suffix(".log").open("w", encoding="utf-8")
+    log = data.with_suffix(".log").open("a", encoding="utf-8")
     command = [sys.executable, "-m", "objstore", "serve", "--data", str(data), "--port", "0"]
     with log:
         process = subprocess.Popen(
@@ -70,33 +87,33 @@ def start_server(data: Path, *flags: str) -> Server:
     raise AssertionError(data.with_suffix(".log").read_text(encoding="utf-8"))
 
 
-def stop_server(server: Server) -> None:
-    server.process.terminate()
-    server.process.wait(START_SECONDS_MAX)
-    assert server.process.stdout is not None
-    server.process.stdout.close()
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A development server for the whole session; tests use buckets of their own."""
     started = start_server(tmp_path_factory.mktemp("server") / "data", "--dev")
     yield started
-    stop_server(started)
+    started.stop()
+
+
+def serving(folder: Path) -> Iterator[Callable[..., Server]]:
+    started: list[Server] = []
+
+    def start(*flags: str, data: str = "data") -> Server:
+        started.append(start_server(folder / data, *flags))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts servers of the test's own: `serve("--workers", "2")`."""
-    started: list[Server] = []
+    yield from serving(tmp_path)
 
-    def start(*flags: str, data: str = "data") -> Server:
-        started.append(start_server(tmp_path / data, *flags))
-        return started[-1]
 
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            stop_server(one)
-        elif one.process.stdout is not None:
-            one.process.stdout.close()
+@pytest.fixture(scope="module")
+def serve_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """As `serve`, for a server that the tests of a module share."""
+    yield from serving(tmp_path_factory.mktemp("servers"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from objstore.crypt.frames import TamperedError
 from objstore.errors import S3Error
 
 METADATA_BYTES_MAX = 2048
@@ -101,8 +102,14 @@ def by_wire_name(headers: ContentHeaders) -> dict[str, str]:
 
 
 def describe(content: Mapping[str, str]) -> dict[str, Any]:
-    """The members that a reply carries for the manifest's content headers."""
-    return {MEMBERS[name]: value for name, value in content.items()}
+    """The members that a reply carries for the manifest's content headers.
+
+    Raises TamperedError for a header that no manifest has.
+    """
+    try:
+        return {MEMBERS[name]: value for name, value in content.items()}
+    except KeyError:
+        raise TamperedError("manifest") from None
 
 
 def shown_storage_class(storage_class: str) -> str | None:

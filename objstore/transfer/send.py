@@ -196,7 +196,11 @@ class _Batch:
         return self.open()
 
     def open(self) -> memoryview:
-        return self._opener.open(self._located, self._sealed)
+        try:
+            return self._opener.open(self._located, self._sealed)
+        finally:
+            # The next batch may need a larger buffer, and a thread may still know this one's.
+            self._sealed.release()
 
 
 async def send(

@@ -118,6 +118,9 @@ async def test_refusals_are_error_documents(port: int, request_bytes: bytes, cod
     answer = await talk(port, request_bytes)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"<Code>" + code + b"</Code>" in answer
+    named = re.search(rb"x-amz-request-id: ([0-9A-F]{16})\r\n", answer)
+    assert named is not None
+    assert b"<RequestId>" + named[1] + b"</RequestId>" in answer
 
 
 async def test_a_header_must_arrive_in_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from objstore.checksum import Algorithm, ChecksumHeaders, checksum
 from objstore.crypt.frames import TamperedError
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.operations.read import Overrides, Selection
-from objstore.storage.records import BlobMissingError
+from objstore.storage import index
+from objstore.storage.records import BlobDamagedError, BlobMissingError
 from objstore.transfer.conditions import ReadConditions
 from objstore.transfer.content import ContentHeaders
 
@@ -185,3 +186,64 @@ async def test_rot_never_leaves_the_house(s3: Any, at: int) -> None:
     with pytest.raises(TamperedError):
         await read()
     assert DATA.startswith(received)
+
+
+SMALL = b"the quick brown fox"
+
+
+async def answers(s3: Any, key: str = "k") -> bytes | None:
+    """What a GET answers; None if it refuses."""
+    try:
+        return bytes((await s3.get(key))[1])
+    except (TamperedError, BlobDamagedError, AWSError):
+        return None
+
+
+@pytest.mark.parametrize("encryption", [EncryptionHeaders(), KMS], ids=["SSE-S3", "SSE-KMS"])
+async def test_no_bit_of_a_blob_can_be_flipped(s3: Any, encryption: Any) -> None:
+    s3.store.inline_bytes_max = 0
+    await s3.put("k", SMALL, encryption=encryption)
+    (blob,) = s3.blob_files()
+    sealed = blob.read_bytes()
+    assert len(sealed) == 128 + len(SMALL) + 16
+    for at in range(len(sealed)):
+        for bit in range(8):
+            changed = bytearray(sealed)
+            changed[at] ^= 1 << bit
+            blob.write_bytes(changed)
+            assert await answers(s3) is None, f"byte {at}, bit {bit}"
+    for length in range(len(sealed)):
+        blob.write_bytes(sealed[:length])
+        assert await answers(s3) is None, f"{length} bytes"
+    blob.write_bytes(sealed + b"\0")
+    assert await answers(s3) is None
+    blob.write_bytes(sealed)
+    assert await answers(s3) == SMALL
+
+
+async def test_blobs_cannot_be_exchanged(s3: Any) -> None:
+    s3.store.inline_bytes_max = 0
+    for key, data in (("k", SMALL), ("other", SMALL[::-1])):
+        await s3.put(key, data, encryption=KMS)
+    first, second = s3.blob_files()
+    sealed = first.read_bytes(), second.read_bytes()
+    first.write_bytes(sealed[1])
+    second.write_bytes(sealed[0])
+    assert (await answers(s3), await answers(s3, "other")) == (None, None)
+
+
+@pytest.mark.parametrize("column", ["inline.data", "objects.manifest", "objects.mac"])
+async def test_no_bit_of_a_row_can_be_flipped(s3: Any, column: str) -> None:
+    await s3.put("k", SMALL, encryption=KMS)
+    table, _, name = column.partition(".")
+    connection = index.connect(s3.folder)
+    rows: Any = connection.execute(f"SELECT {name} FROM {table}").fetchall()
+    whole = rows[0][0]
+    for at in range(len(whole)):
+        changed = bytearray(whole)
+        changed[at] ^= 1 << (at % 8)
+        connection.execute(f"UPDATE {table} SET {name} = ?", (bytes(changed),))
+        assert await answers(s3) is None, f"byte {at}"
+    connection.execute(f"UPDATE {table} SET {name} = ?", (whole,))
+    connection.close()
+    assert await answers(s3) == SMALL

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
+from objstore.crypt.frames import TamperedError
 from objstore.transfer.content import (
     METADATA_BYTES_MAX,
     ContentHeaders,
@@ -84,3 +85,8 @@ def test_what_is_kept_is_shown() -> None:
 def test_the_standard_class_goes_without_saying() -> None:
     assert shown_storage_class("STANDARD") is None
     assert shown_storage_class("STANDARD_IA") == "STANDARD_IA"
+
+
+def test_a_header_that_no_manifest_has_is_tampering() -> None:
+    with pytest.raises(TamperedError, match="manifest"):
+        describe({"kontent-type": "text/plain"})

@@ -126,6 +126,26 @@ async def test_small_objects_come_as_bytes(
     )
 
 
+async def test_a_batch_lets_go_of_the_buffer_that_the_next_one_grows(
+    store: Store, data_key: bytearray, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BlobReader, "try_read_into", lambda *_: False)
+    kept: list[Any] = []
+    run = Store.run
+
+    async def keep(store: Store, function: Any, *arguments: Any) -> Any:
+        """A thread that forgets its work late."""
+        kept.append(function)
+        return await run(store, function, *arguments)
+
+    monkeypatch.setattr(Store, "run", keep)
+    row = await make(20_000, 200_000, 2 * BATCH_BYTES)
+    assert await read(store, data_key, row, 0, row[0].size) == (
+        whole(20_000, 200_000, 2 * BATCH_BYTES)
+    )
+    assert len(kept) >= 4
+
+
 async def test_batches_are_bounded(store: Store, data_key: bytearray, make: Any) -> None:
     stored, manifest = await make(3 * BATCH_BYTES)
     body: Any = await send(
