@@ -1,4 +1,4 @@
-"""Checksums that clients send and S3 keeps: five algorithms, and MD5 for Content-MD5 and ETags.
+"""Checksums that clients send and S3 keeps: ten algorithms, and MD5 for Content-MD5 and ETags.
 
 A checksum's wire form is the base64 of its digest, CRCs big-endian. Of several parts it is either
 COMPOSITE (the checksum of the parts' digests, with `-N`) or FULL_OBJECT (CRCs only, combined from
@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 from awscrt import checksums as crt
@@ -32,6 +33,11 @@ class Algorithm(Enum):
     CRC64NVME = "CRC64NVME"
     SHA1 = "SHA1"
     SHA256 = "SHA256"
+    SHA512 = "SHA512"
+    MD5 = "MD5"
+    XXHASH64 = "XXHASH64"
+    XXHASH3 = "XXHASH3"
+    XXHASH128 = "XXHASH128"
 
     @property
     def member(self) -> str:
@@ -60,14 +66,13 @@ _DIGEST_LENGTHS = {
     Algorithm.CRC64NVME: 8,
     Algorithm.SHA1: 20,
     Algorithm.SHA256: 32,
+    Algorithm.SHA512: 64,
+    Algorithm.MD5: MD5_LENGTH,
+    Algorithm.XXHASH64: 8,
+    Algorithm.XXHASH3: 8,
+    Algorithm.XXHASH128: 16,
 }
 _BY_HEADER = {algorithm.header: algorithm for algorithm in Algorithm}
-# zlib's CRC-32 is faster than awscrt's; awscrt's other two run at memory speed.
-_CRCS: Mapping[Algorithm, Callable[[Bytes, int], int]] = {
-    Algorithm.CRC32: zlib.crc32,
-    Algorithm.CRC32C: crt.crc32c,
-    Algorithm.CRC64NVME: crt.crc64nvme,
-}
 _COMBINERS: Mapping[Algorithm, Callable[[int, int, int], int]] = {
     Algorithm.CRC32: crt.combine_crc32,
     Algorithm.CRC32C: crt.combine_crc32c,
@@ -85,9 +90,9 @@ class Hasher(Protocol):
 class _CRC:
     __slots__ = ("_function", "_length", "_value")
 
-    def __init__(self, algorithm: Algorithm) -> None:
-        self._function = _CRCS[algorithm]
-        self._length = algorithm.digest_length
+    def __init__(self, function: Callable[[Bytes, int], int], length: int) -> None:
+        self._function = function
+        self._length = length
         self._value = 0
 
     def update(self, data: Bytes, /) -> None:
@@ -97,13 +102,38 @@ class _CRC:
         return self._value.to_bytes(self._length, "big")
 
 
+class _XXHash:
+    __slots__ = ("_hash",)
+
+    def __init__(self, make: Callable[[], crt.XXHash]) -> None:
+        self._hash = make()
+
+    def update(self, data: Bytes, /) -> None:
+        self._hash.update(bytes(data))  # awscrt takes no views here
+
+    def digest(self) -> bytes:
+        digest: bytes = self._hash.finalize()
+        return digest
+
+
+# zlib's CRC-32 is faster than awscrt's; awscrt's other two run at memory speed.
+_HASHERS: Mapping[Algorithm, Callable[[], Hasher]] = {
+    Algorithm.CRC32: partial(_CRC, zlib.crc32, 4),
+    Algorithm.CRC32C: partial(_CRC, crt.crc32c, 4),
+    Algorithm.CRC64NVME: partial(_CRC, crt.crc64nvme, 8),
+    Algorithm.SHA1: partial(hashlib.sha1, usedforsecurity=False),
+    Algorithm.SHA256: hashlib.sha256,
+    Algorithm.SHA512: hashlib.sha512,
+    Algorithm.MD5: partial(hashlib.md5, usedforsecurity=False),
+    Algorithm.XXHASH64: partial(_XXHash, crt.XXHash.new_xxhash64),
+    Algorithm.XXHASH3: partial(_XXHash, crt.XXHash.new_xxhash3_64),
+    Algorithm.XXHASH128: partial(_XXHash, crt.XXHash.new_xxhash3_128),
+}
+
+
 def hasher(algorithm: Algorithm) -> Hasher:
     """A new incremental checksum."""
-    if algorithm is Algorithm.SHA1:
-        return hashlib.sha1(usedforsecurity=False)
-    if algorithm is Algorithm.SHA256:
-        return hashlib.sha256()
-    return _CRC(algorithm)
+    return _HASHERS[algorithm]()
 
 
 def encode(digest: bytes) -> str:
@@ -139,7 +169,7 @@ def algorithm_named(name: str) -> Algorithm:
         raise S3Error(
             "InvalidRequest",
             "Checksum algorithm provided is unsupported. Please try again with any of the valid "
-            "types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+            f"types: [{', '.join(algorithm.value for algorithm in Algorithm)}]",
         ) from None
 
 
@@ -152,6 +182,11 @@ class ChecksumHeaders:
     checksum_crc64_nvme: str | None = None
     checksum_sha1: str | None = None
     checksum_sha256: str | None = None
+    checksum_sha512: str | None = None
+    checksum_md5: str | None = None
+    checksum_xxhash64: str | None = None
+    checksum_xxhash3: str | None = None
+    checksum_xxhash128: str | None = None
 
     def values(self) -> dict[Algorithm, str]:
         """The checksums that were sent."""
@@ -161,6 +196,11 @@ class ChecksumHeaders:
             (Algorithm.CRC64NVME, self.checksum_crc64_nvme),
             (Algorithm.SHA1, self.checksum_sha1),
             (Algorithm.SHA256, self.checksum_sha256),
+            (Algorithm.SHA512, self.checksum_sha512),
+            (Algorithm.MD5, self.checksum_md5),
+            (Algorithm.XXHASH64, self.checksum_xxhash64),
+            (Algorithm.XXHASH3, self.checksum_xxhash3),
+            (Algorithm.XXHASH128, self.checksum_xxhash128),
         )
         return {algorithm: value for algorithm, value in pairs if value is not None}
 

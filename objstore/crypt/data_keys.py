@@ -160,6 +160,27 @@ class DataKeys:
             raise _as_s3(error) from error
         return _checked(opened)
 
+    def move(
+        self, caller: Caller, envelope: Wrapped, data_key: bytearray, *, bucket: Bucket, key: bytes
+    ) -> bytes:
+        """The wrapped data key of an object that takes the name `key`; its context stays.
+
+        Only what a bucket key seals belongs to a name. Raises as `generate` does.
+        """
+        if not envelope.flags & BUCKET_KEY:
+            return envelope.wrapped_key
+        try:
+            wrapped, _ = self._bucket_keys.seal(
+                _forwarded(caller, bucket),
+                data_key,
+                key_id=envelope.kms_key_arn,
+                context=envelope.context,
+                place=_place(bucket, key),
+            )
+        except AWSError as error:
+            raise _as_s3(error) from error
+        return wrapped
+
     def seal_binding(self, keys: BindingKeys, *, upload_id: str) -> bytes:
         """The keys that complete an upload, wrapped by S3's own key for as long as it takes."""
         packed = keys.pack()

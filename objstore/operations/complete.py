@@ -24,7 +24,7 @@ from objstore.transfer.conditions import (
     write_check,
 )
 from objstore.transfer.integrity import NO_CHECKSUM_HEADERS, shown
-from objstore.transfer.publish import Description, Stored, publishable
+from objstore.transfer.publish import COMPOSITE, Description, Stored, publishable
 from objstore.transfer.ranges import PART_NUMBER_MAX
 from objstore.transfer.receive import commit
 from objstore.transfer.upload import (
@@ -66,8 +66,7 @@ async def complete_multipart_upload(
     entries = (multipart_upload or {}).get("Parts") or []
     parts = _named_parts(upload, entries, store.parts(upload_id, after=0, limit=PART_NUMBER_MAX))
     _check_size(parts, mpu_object_size)
-    if checksum_type is not None and checksum_type != (upload.checksum_type or checksum_type):
-        raise S3Error("InvalidRequest", "The upload was created using another checksum type.")
+    _check_type(upload, checksum_type)
     recipe = read_recipe(upload)
     keys = open_binding_keys(call, upload, recipe, customer)
     try:
@@ -197,6 +196,15 @@ def _check_size(parts: Sequence[Part], declared_size: int | None) -> None:
         )
 
 
+def _check_type(upload: Upload, named: str | None) -> None:
+    if upload.checksum_type and named not in (None, upload.checksum_type):
+        raise S3Error(
+            "InvalidRequest",
+            f"The upload was created using the {upload.checksum_type} checksum mode. The complete "
+            "request must use the same checksum mode.",
+        )
+
+
 def _check_part_sums(
     upload: Upload,
     recipe: Recipe,
@@ -208,6 +216,13 @@ def _check_part_sums(
     for entry, part in zip(entries, parts, strict=True):
         algorithm, value = open_part(keys, recipe, part)
         named = entry.get(Algorithm(algorithm).member)
+        if named is None and upload.checksum_type == COMPOSITE:
+            raise S3Error(
+                "InvalidRequest",
+                f"The upload was created using a {algorithm.lower()} checksum. The complete "
+                "request must include the checksum for each part. It was missing for part "
+                f"{part.number} in the request.",
+            )
         if named is not None and named != value:
             raise S3Error("InvalidPart", UploadId=upload.upload_id, PartNumber=str(part.number))
 

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 from objstore.call import Call, Reply
-from objstore.checksum import ChecksumHeaders
+from objstore.checksum import ChecksumHeaders, declared
 from objstore.crypt.customer_keys import (
     COPYING,
     NO_COPY_SOURCE_KEY,
@@ -54,6 +54,7 @@ from objstore.transfer.ranges import parse_copy_range
 from objstore.transfer.receive import Raw, Received, Source, commit, receive
 from objstore.transfer.source import copy_source, open_key, plaintext
 from objstore.transfer.upload import (
+    check_algorithm,
     check_part_number,
     checksum_type_of,
     find_upload,
@@ -166,6 +167,7 @@ async def upload_part(
             MaxSizeAllowed=str(PART_BYTES_MAX),
         )
     upload = find_upload(call, upload_id, key)
+    check_algorithm(upload, declared(checksums, body.trailer_names))
     recipe = read_recipe(upload)
     manifest = recipe.manifest
     check_not_blocked(call, "UploadPart", key, manifest.mode)

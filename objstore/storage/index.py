@@ -59,6 +59,10 @@ CREATE TABLE finished_uploads (
   upload_id TEXT PRIMARY KEY, bucket_id BLOB NOT NULL, key BLOB NOT NULL,
   version_id TEXT NOT NULL, etag TEXT NOT NULL, finished_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX finished_uploads_by_time ON finished_uploads (finished_ms);
+CREATE TABLE renames (
+  bucket_id BLOB NOT NULL, token TEXT NOT NULL, fingerprint BLOB NOT NULL,
+  finished_ms INTEGER NOT NULL, PRIMARY KEY (bucket_id, token)) WITHOUT ROWID;
+CREATE INDEX renames_by_time ON renames (finished_ms);
 CREATE TABLE inline (blob_id BLOB PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE directories (id INTEGER PRIMARY KEY AUTOINCREMENT, sealed INTEGER NOT NULL);
 CREATE TABLE blobs (

@@ -16,6 +16,7 @@ RESET_TABLES = (
     "uploads",
     "parts",
     "finished_uploads",
+    "renames",
     "inline",
     "blobs",
     "identities",

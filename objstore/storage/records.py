@@ -30,6 +30,10 @@ class BucketNotEmptyError(StoreError):
     """The bucket still holds objects, versions or uploads."""
 
 
+class ObjectChangedError(StoreError):
+    """The version that was read is not the newest of its key any more."""
+
+
 class UploadMissingError(StoreError):
     """The multipart upload does not exist (any more)."""
 

@@ -19,7 +19,7 @@ import apsw
 
 from kms.aws.clock import Clock, monotonic
 from kms.aws.generation import Generation
-from objstore.storage import index, index_listing, index_sweep, index_writes
+from objstore.storage import index, index_listing, index_renames, index_sweep, index_writes
 from objstore.storage.blobs import (
     BLOBS_FOLDER,
     BlobFolder,
@@ -242,6 +242,10 @@ class Store:
         """What an upload became, for a day after its completion."""
         return index.read_finished(self._reader(), upload_id)
 
+    def finished_rename(self, bucket_id: bytes, token: str) -> bytes | None:
+        """The fingerprint of the rename that was done under a client's token, for a day."""
+        return index_renames.read_rename(self._reader(), bucket_id, token)
+
     def uploads(
         self,
         bucket_id: bytes,
@@ -331,6 +335,22 @@ class Store:
         )
         self._settle((), freed)
         return found
+
+    async def rename_object(
+        self,
+        old: StoredObject,
+        new: StoredObject,
+        *,
+        check: Check | None,
+        token: str,
+        fingerprint: bytes,
+        now_ms: int,
+    ) -> None:
+        """Publish `new`, which has the blobs of `old`, and take `old` away; see index_renames."""
+        rename = index_renames.Rename(old, new, token, fingerprint, now_ms)
+        freed = Freed()
+        await self._committer.commit(lambda c: index_renames.rename_object(c, rename, check, freed))
+        self._settle((), freed)
 
     async def create_upload(self, upload: Upload) -> None:
         """Begin a multipart upload. Raises BucketMissingError."""

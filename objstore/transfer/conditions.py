@@ -72,7 +72,7 @@ def check_read(conditions: ReadConditions, stored: StoredObject) -> None:
     """
     if conditions is NO_READ_CONDITIONS:
         return
-    failed = _failed(conditions, stored)
+    failed = failed_condition(conditions, stored)
     if failed is None:
         return
     if failed in ("If-Match", "If-Unmodified-Since"):
@@ -87,7 +87,7 @@ def check_copy_source(conditions: CopySourceConditions, stored: StoredObject) ->
     """Return if the source may be copied. Raises PreconditionFailed; a copy is never a 304."""
     if conditions is NO_COPY_SOURCE_CONDITIONS:
         return
-    failed = _failed(
+    failed = failed_condition(
         ReadConditions(
             conditions.copy_source_if_match,
             conditions.copy_source_if_none_match,
@@ -100,7 +100,7 @@ def check_copy_source(conditions: CopySourceConditions, stored: StoredObject) ->
         raise S3Error("PreconditionFailed", Condition=f"x-amz-copy-source-{failed}")
 
 
-def _failed(conditions: ReadConditions, stored: StoredObject) -> str | None:
+def failed_condition(conditions: ReadConditions, stored: StoredObject) -> str | None:
     """The header whose condition does not hold, by AWS's precedence."""
     modified = utc(stored.modified_ms // 1000)
     if conditions.if_match is not None:

@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from objstore.call import Call
-from objstore.checksum import Algorithm, algorithm_named, composite, full_object
+from objstore.checksum import (
+    Algorithm,
+    Declared,
+    algorithm_named,
+    composite,
+    full_object,
+)
 from objstore.crypt.customer_keys import (
     COMPLETION,
     NO_CUSTOMER_KEY,
@@ -62,6 +68,22 @@ def check_part_number(number: int) -> None:
             f"Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive",
             ArgumentName="partNumber",
             ArgumentValue=str(number),
+        )
+
+
+def check_algorithm(upload: Upload, promise: Declared | None) -> None:
+    """Return if a part may declare this checksum in an upload that was created with one.
+
+    Raises InvalidRequest for another algorithm, and for none where each part needs a checksum.
+    """
+    if not upload.checksum_algorithm or (promise is None and upload.checksum_type == FULL_OBJECT):
+        return
+    sent = "null" if promise is None else promise.algorithm.value
+    if sent != upload.checksum_algorithm:
+        raise S3Error(
+            "InvalidRequest",
+            "Checksum Type mismatch occurred, expected checksum Type: "
+            f"{upload.checksum_algorithm.lower()}, actual checksum Type: {sent.lower()}",
         )
 
 

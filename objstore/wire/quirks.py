@@ -46,6 +46,7 @@ ENUM_ERRORS: Mapping[str, tuple[str, str]] = {
     "encoding-type": ("InvalidArgument", "Invalid Encoding Method specified in Request"),
     "x-amz-acl": ("InvalidArgument", ""),
     "x-amz-metadata-directive": ("InvalidArgument", "Unknown metadata directive."),
+    "x-amz-object-attributes": ("InvalidArgument", "Invalid attribute name specified."),
     "x-amz-object-lock-legal-hold": (
         "InvalidArgument",
         "Legal Hold must be either of 'ON' or 'OFF'",

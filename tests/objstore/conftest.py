@@ -100,11 +100,14 @@ class S3:
         return await self.call("UploadPart", key=key, **members, **more)
 
     async def complete(
-        self, key: str, upload_id: str, parts: Mapping[int, str], **members: Any
+        self, key: str, upload_id: str, parts: Mapping[int, str | Reply], **members: Any
     ) -> Reply:
-        """Complete an upload with the ETags of `parts`, in the order given."""
-        named = [{"PartNumber": number, "ETag": etag} for number, etag in parts.items()]
-        document = {"Parts": named}
+        """Complete an upload with `parts`, in the order given: their ETags, or all there is."""
+        entries = {
+            number: {"ETag": part} if isinstance(part, str) else part
+            for number, part in parts.items()
+        }
+        document = {"Parts": [{"PartNumber": number, **entry} for number, entry in entries.items()]}
         return await self.call(
             "CompleteMultipartUpload",
             key=key,

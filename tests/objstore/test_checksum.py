@@ -17,6 +17,12 @@ CHECK_VALUES = {
     Algorithm.CRC64NVME: "ae8b14860a799888",
     Algorithm.SHA1: hashlib.sha1(CHECK).hexdigest(),
     Algorithm.SHA256: hashlib.sha256(CHECK).hexdigest(),
+    Algorithm.SHA512: hashlib.sha512(CHECK).hexdigest(),
+    Algorithm.MD5: hashlib.md5(CHECK).hexdigest(),
+    # Computed with the reference implementation (https://xxhash.com), canonical form.
+    Algorithm.XXHASH64: "8cb841db40e6ae83",
+    Algorithm.XXHASH3: "72dcb18b67a17dff",
+    Algorithm.XXHASH128: "33119477ede5dcd5e9716427681d5860",
 }
 WRONG = b64encode(bytes(4)).decode()
 

@@ -144,7 +144,7 @@ async def test_a_bucket_may_be_a_host(door: Door) -> None:
         ("GET", "/nowhere", 404, "NoSuchBucket"),
         ("GET", "/bucket/none", 404, "NoSuchKey"),
         ("GET", "/bucket?metadataTable", 501, "NotImplemented"),
-        ("GET", "/bucket/k?torrent", 501, "NotImplemented"),
+        ("GET", "/bucket/k?annotation", 501, "NotImplemented"),
         ("POST", "/bucket/k", 405, "MethodNotAllowed"),
         ("DELETE", "/", 405, "MethodNotAllowed"),
         ("GET", "/bucket/%zz", 400, "InvalidURI"),
@@ -178,7 +178,7 @@ async def test_errors_of_head_have_no_body(door: Door) -> None:
     ("target", "operation"),
     [
         ("/bucket?metadataTable", "GetBucketMetadataTableConfiguration"),
-        ("/bucket/k?torrent", "GetObjectTorrent"),
+        ("/bucket/k?annotation", "ListObjectAnnotations"),
     ],
 )
 async def test_what_is_not_implemented_is_named(door: Door, target: str, operation: str) -> None:

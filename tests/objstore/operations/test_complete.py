@@ -9,6 +9,7 @@ from objstore.checksum import Algorithm, ChecksumHeaders, checksum, composite
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.operations.read import Selection
 from objstore.transfer.conditions import WriteConditions
+from objstore.wire.values import xform
 
 KMS = EncryptionHeaders(server_side_encryption="aws:kms")
 WHOLE = 5 * 1024**2
@@ -17,13 +18,21 @@ LAST = b"the end"
 FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 
 
-async def two_parts(s3: Any, key: str = "k", **members: Any) -> tuple[str, dict[int, str]]:
+async def two_parts(s3: Any, key: str = "k", **members: Any) -> tuple[str, dict[int, Any]]:
+    """An upload of two parts, each with a checksum if the upload has an algorithm."""
     upload_id = await s3.begin(key, **members)
-    parts = {
-        2: (await s3.part(key, upload_id, 2, LAST))["ETag"],
-        1: (await s3.part(key, upload_id, 1, FIRST))["ETag"],
-    }
+    parts: dict[int, Any] = {}
+    for number, data in ((2, LAST), (1, FIRST)):
+        sums = checksum_headers(members.get("checksum_algorithm"), data)
+        parts[number] = await s3.part(key, upload_id, number, data, checksums=sums)
     return upload_id, {1: parts[1], 2: parts[2]}
+
+
+def checksum_headers(algorithm: str | None, data: bytes) -> ChecksumHeaders:
+    if algorithm is None:
+        return ChecksumHeaders()
+    named = Algorithm(algorithm)
+    return ChecksumHeaders(**{xform(named.member): checksum(named, data)})
 
 
 @pytest.mark.parametrize("encryption", [EncryptionHeaders(), KMS], ids=["SSE-S3", "SSE-KMS"])
@@ -91,8 +100,8 @@ async def test_refused_completions_leave_the_upload(
 
 
 async def test_a_part_is_named_once(s3: Any) -> None:
-    upload_id, etags = await two_parts(s3)
-    twice = {"Parts": [{"PartNumber": 1, "ETag": etags[1]}] * 2}
+    upload_id, parts = await two_parts(s3)
+    twice = {"Parts": [{"PartNumber": 1, "ETag": parts[1]["ETag"]}] * 2}
     with pytest.raises(AWSError, match="InvalidPartOrder"):
         await s3.call(
             "CompleteMultipartUpload", key="k", upload_id=upload_id, multipart_upload=twice
@@ -140,6 +149,11 @@ async def test_a_part_is_replaced_by_the_last_of_its_number(s3: Any) -> None:
         (Algorithm.CRC64NVME, FULL),
         (Algorithm.SHA1, COMPOSITE),
         (Algorithm.SHA256, COMPOSITE),
+        (Algorithm.SHA512, COMPOSITE),
+        (Algorithm.MD5, COMPOSITE),
+        (Algorithm.XXHASH64, COMPOSITE),
+        (Algorithm.XXHASH3, COMPOSITE),
+        (Algorithm.XXHASH128, COMPOSITE),
     ],
 )
 async def test_checksums_of_the_whole(s3: Any, algorithm: Algorithm, kind: str) -> None:
@@ -149,8 +163,8 @@ async def test_checksums_of_the_whole(s3: Any, algorithm: Algorithm, kind: str) 
     wanted = checksum(algorithm, FIRST + LAST)
     if kind == COMPOSITE:
         wanted = composite(algorithm, sums)
-    named = ChecksumHeaders(**{header_of(algorithm): wanted})
-    bad = ChecksumHeaders(**{header_of(algorithm): checksum(algorithm, b"other")})
+    named = ChecksumHeaders(**{xform(algorithm.member): wanted})
+    bad = checksum_headers(algorithm.value, b"other")
     with pytest.raises(AWSError, match="BadDigest"):
         await s3.complete("k", upload_id, parts, checksums=bad)
     reply = await s3.complete("k", upload_id, parts, checksums=named, checksum_type=kind)
@@ -162,20 +176,13 @@ async def test_checksums_of_the_whole(s3: Any, algorithm: Algorithm, kind: str) 
     assert (await s3.call("HeadObject", key="k", selection=part))[algorithm.member] == sums[1]
 
 
-def header_of(algorithm: Algorithm) -> str:
-    return {
-        Algorithm.CRC32: "checksum_crc32",
-        Algorithm.CRC32C: "checksum_crc32_c",
-        Algorithm.CRC64NVME: "checksum_crc64_nvme",
-        Algorithm.SHA1: "checksum_sha1",
-        Algorithm.SHA256: "checksum_sha256",
-    }[algorithm]
-
-
 async def test_checksums_of_the_parts_are_compared(s3: Any) -> None:
     upload_id = await s3.begin("k", checksum_algorithm="SHA256")
-    part = await s3.part("k", upload_id, 1, LAST)
+    sums = checksum_headers("SHA256", LAST)
+    part = await s3.part("k", upload_id, 1, LAST, checksums=sums)
     entry = {"PartNumber": 1, "ETag": part["ETag"]}
+    with pytest.raises(AWSError, match="It was missing for part 1 in the request"):
+        await s3.complete("k", upload_id, {1: part["ETag"]})
     good = checksum(Algorithm.SHA256, LAST)
     assert b64decode(good) == sha256(LAST).digest()
     for value in (checksum(Algorithm.SHA256, b""), good):

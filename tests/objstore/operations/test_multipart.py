@@ -134,14 +134,32 @@ async def test_parts_have_a_largest_size(s3: Any, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_checksum_is_shown_to_who_sent_one(s3: Any) -> None:
-    upload_id = await s3.begin("k", checksum_algorithm="SHA256")
+    upload_id = await s3.begin("k")
     value = checksum(Algorithm.CRC32C, b"data")
     reply = await s3.part(
         "k", upload_id, 1, b"data", checksums=ChecksumHeaders(checksum_crc32_c=value)
     )
     assert reply["ChecksumCRC32C"] == value
     listed = await s3.call("ListParts", key="k", upload_id=upload_id)
-    assert listed["Parts"][0]["ChecksumSHA256"] == checksum(Algorithm.SHA256, b"data")
+    assert "ChecksumCRC32C" not in listed["Parts"][0]
+
+
+async def test_parts_have_the_checksum_that_the_upload_was_created_with(s3: Any) -> None:
+    upload_id = await s3.begin("k", checksum_algorithm="SHA256")
+    other = ChecksumHeaders(checksum_crc32_c=checksum(Algorithm.CRC32C, b"data"))
+    for sums, sent in ((other, "crc32c"), (ChecksumHeaders(), "null")):
+        with pytest.raises(AWSError) as caught:
+            await s3.part("k", upload_id, 1, b"data", checksums=sums)
+        assert caught.value.message == (
+            "Checksum Type mismatch occurred, expected checksum Type: sha256, "
+            f"actual checksum Type: {sent}"
+        )
+    value = checksum(Algorithm.SHA256, b"data")
+    await s3.part("k", upload_id, 1, b"data", checksums=ChecksumHeaders(checksum_sha256=value))
+    listed = await s3.call("ListParts", key="k", upload_id=upload_id)
+    assert listed["Parts"][0]["ChecksumSHA256"] == value
+    whole = await s3.begin("k", checksum_algorithm="CRC32", checksum_type="FULL_OBJECT")
+    await s3.part("k", whole, 1, b"data")
 
 
 async def test_an_aborted_upload_takes_no_parts(s3: Any) -> None:
@@ -172,7 +190,7 @@ async def test_parts_are_copied(
     result = reply["CopyPartResult"]
     assert result["LastModified"] == datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC)
     assert result["ChecksumCRC32"] == checksum(Algorithm.CRC32, DATA[start:stop])
-    await s3.complete("k", upload_id, {1: result["ETag"]})
+    await s3.complete("k", upload_id, {1: result})
     assert (await s3.get("k"))[1] == DATA[start:stop]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kms.aws.errors import AWSError
 from kms.aws.identity import Principal, PrincipalKind
-from objstore.checksum import Algorithm, checksum
+from objstore.checksum import Algorithm, ChecksumHeaders, checksum
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.names import owner_id
 from objstore.operations import uploads
@@ -82,7 +82,8 @@ async def test_checksums_of_parts_need_the_key(s3: Any) -> None:
     plain = await s3.begin("plain", encryption=KMS)
     await s3.part("plain", plain, 1, b"data")
     named = await s3.begin("named", encryption=KMS, checksum_algorithm="CRC32")
-    await s3.part("named", named, 1, b"data")
+    sums = ChecksumHeaders(checksum_crc32=checksum(Algorithm.CRC32, b"data"))
+    await s3.part("named", named, 1, b"data", checksums=sums)
     reply = await s3.call("ListParts", key="named", upload_id=named)
     assert (reply["ChecksumAlgorithm"], reply["ChecksumType"]) == ("CRC32", "COMPOSITE")
     assert reply["Parts"][0]["ChecksumCRC32"] == checksum(Algorithm.CRC32, b"data")
