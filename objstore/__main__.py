@@ -97,9 +97,10 @@ def main() -> None:
     help="How long a day of lifecycle rules lasts, for tests.",
 )
 @flag(
-    "form-signature-v2",
-    is_flag=True,
-    help="Take browser uploads whose policy is signed with Signature Version 2.",
+    "signature-v2",
+    type=click.Choice(["accept", "refuse"]),
+    default="accept",
+    help="Presigned URLs and browser uploads that are signed with Signature Version 2.",
 )
 @flag("log-level", type=click.Choice(log.LEVELS), default="info", help="The least level logged.")
 def serve(domain: tuple[str, ...], **options: Any) -> None:

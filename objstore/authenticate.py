@@ -8,10 +8,8 @@ S3's payload modes and S3's words. Bodies are checked by `objstore.payload`.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 """
 
-import hmac
-from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from kms.aws import sigv4
@@ -32,6 +30,7 @@ from kms.aws.clock import Clock, utc
 from kms.aws.errors import AWSError
 from kms.aws.identity import ANONYMOUS, Credential, Credentials, Principal
 from kms.aws.sigv4 import FormatError, SigningContext
+from objstore import presigned
 from objstore.errors import S3Error
 
 SERVICE = "s3"
@@ -96,7 +95,8 @@ class Authenticator:
 
     `permissive` is the principal for which any unknown access key speaks, with any signature (for
     tests without secrets); None, the default, is strict. `region` is that of anonymous requests.
-    `form_signature_v2` takes forms whose policy is signed with Signature Version 2.
+    `signature_v2` takes URLs and forms that are signed with Signature Version 2, whose region is
+    "", since such a signature names none.
     `note_use` hears of each credential that signed a request.
     """
 
@@ -107,10 +107,10 @@ class Authenticator:
         *,
         region: str,
         permissive: Principal | None = None,
-        form_signature_v2: bool = False,
+        signature_v2: bool = True,
         note_use: NoteUse = ignore_use,
     ) -> None:
-        self._form_signature_v2 = form_signature_v2
+        self._signature_v2 = signature_v2
         self._credentials = credentials
         self._clock = clock
         self._region = region
@@ -121,21 +121,25 @@ class Authenticator:
         """Wall time, by which everything signed expires."""
         return self._clock.now()
 
-    def authenticate(self, request: Request) -> Authenticated:
-        """Decide who sent `request`. Raises S3Error if its credential proves nothing."""
-        authorization = request.headers.get("authorization", "")
-        if authorization.startswith("AWS ") or "AWSAccessKeyId=" in request.query:
+    def authenticate(self, request: Request, *, hosted_bucket: str = "") -> Authenticated:
+        """Decide who sent `request`. Raises S3Error if its credential proves nothing.
+
+        `hosted_bucket` is the bucket that the host names, if it does.
+        """
+        if request.headers.get("authorization", "").startswith("AWS "):
             raise _unsupported_mechanism()
+        if presigned.V2_MARK in request.query:
+            return self._url_v2(request, hosted_bucket)
         claim = read_claim(request, REFUSALS)
         if claim is None:
             return self._anonymous(request)
         payload_hash = _payload_hash(request, claim)
         mode, body_sha256 = payload_mode(payload_hash)
-        presigned = claim.expires_seconds is not None
+        by_url = claim.expires_seconds is not None
         region = claim.authorization.scope.region
         if self._permissive is not None:
             credential = permissive_credential(claim, self._credentials, self._permissive)
-            return Authenticated(credential, region, mode, body_sha256, None, presigned)
+            return Authenticated(credential, region, mode, body_sha256, None, by_url)
         verified = verify(
             request,
             claim,
@@ -147,7 +151,7 @@ class Authenticator:
         )
         self._note_use(verified.credential, SERVICE, region)
         return Authenticated(
-            verified.credential, region, mode, body_sha256, verified.signing, presigned
+            verified.credential, region, mode, body_sha256, verified.signing, by_url
         )
 
     def authenticate_form(self, request: Request, fields: Mapping[str, str]) -> Authenticated:
@@ -182,21 +186,48 @@ class Authenticator:
     def _form_v2(self, fields: Mapping[str, str]) -> Authenticated:
         """Signature Version 2 of a policy: HMAC-SHA1, for servers that are told to take it."""
         _require(fields, FORM_V2_FIELDS)
-        if not self._form_signature_v2:
+        token = fields.get("x-amz-security-token")
+        return self._prove_v2(
+            fields["awsaccesskeyid"], fields["signature"], fields["policy"], token
+        )
+
+    def _url_v2(self, request: Request, hosted_bucket: str) -> Authenticated:
+        """Signature Version 2 of a presigned URL."""
+        if "authorization" in request.headers or "X-Amz-" in request.query:
+            raise REFUSALS.two_credentials()
+        claim = presigned.read_v2(request, hosted_bucket)
+        found = self._prove_v2(
+            claim.access_key_id, claim.signature, claim.text, claim.session_token
+        )
+        now = self._clock.now()
+        if now > claim.expires_at:
+            raise S3Error(
+                "AccessDenied",
+                "Request has expired",
+                Expires=_iso(claim.expires_at),
+                ServerTime=_iso(now),
+            )
+        return replace(found, presigned=True)
+
+    def _prove_v2(
+        self, access_key_id: str, signature: str, text: str, session_token: str | None
+    ) -> Authenticated:
+        """Check an HMAC-SHA1, for servers that take it; in the same time for unknown keys."""
+        if not self._signature_v2:
             raise _unsupported_mechanism()
-        access_key_id, text = fields["awsaccesskeyid"], fields["policy"]
-        session_token = fields.get("x-amz-security-token")
         credential = self._credentials.find(access_key_id, session_token)
+        if self._permissive is not None:
+            anybody = Credential(access_key_id, "", self._permissive)
+            return Authenticated(credential or anybody, "", PayloadMode.UNSIGNED, None, None)
         secret = DUMMY_SECRET if credential is None else credential.secret_access_key
-        computed = b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
-        authentic = sigv4.same_text(computed, fields["signature"])
+        authentic = sigv4.same_text(presigned.sign_v2(secret, text), signature)
         if credential is None:
             raise REFUSALS.unknown_access_key(access_key_id)
-        if not authentic and self._permissive is None:
-            raise REFUSALS.mismatch(Evidence(access_key_id, fields["signature"], text, ""))
+        if not authentic:
+            raise REFUSALS.mismatch(Evidence(access_key_id, signature, text, ""))
         check_session(credential, session_token, self._clock.now(), REFUSALS)
         self._note_use(credential, SERVICE, self._region)
-        return Authenticated(credential, self._region, PayloadMode.UNSIGNED, None, None)
+        return Authenticated(credential, "", PayloadMode.UNSIGNED, None, None)
 
     def _anonymous(self, request: Request) -> Authenticated:
         text = request.headers.get("x-amz-content-sha256")

@@ -324,7 +324,7 @@ def application() -> Application:
         wall,
         region=settings.region,
         permissive=permissive,
-        form_signature_v2=settings.form_signature_v2,
+        signature_v2=settings.signature_v2 == "accept",
         note_use=finder.note_use,
     )
     identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)

@@ -23,13 +23,14 @@ from objstore.exchange import Headers, Request, Response
 from objstore.forms import Form, answer, upload_of
 from objstore.operations import OPERATIONS
 from objstore.payload import Payload
+from objstore.presigned import with_hoisted
 from objstore.storage.records import Bucket
 from objstore.trace import TraceFile
 from objstore.transfer.spool import Spool
 from objstore.wire.bind import body_bytes_max, compile_input, needs_document
 from objstore.wire.quirks import FORM_UPLOAD, PREFLIGHT
 from objstore.wire.render import compile_output, render_error
-from objstore.wire.route import compile_routes, parse_query, split_target
+from objstore.wire.route import compile_routes, hosted_bucket, parse_query, split_target
 
 REGION_HEADER = "x-amz-bucket-region"
 VERSION_PARAMETER = "versionId"
@@ -115,8 +116,9 @@ class Gateway:
             request.raw_path, request.headers.get("host", ""), self._settings.domains
         )
         query = parse_query(request.raw_query)
+        headers = with_hoisted(query, request.headers) if query else request.headers
         request.operation = self._router.match(
-            request.method, bool(bucket_name), bool(key), query, request.headers
+            request.method, bool(bucket_name), bool(key), query, headers
         )
         if request.operation == PREFLIGHT:
             return preflight(request, self._services.store.bucket(bucket_name), key=key)
@@ -124,7 +126,10 @@ class Gateway:
             request.cors_headers = cors_headers(request, self._services.store.bucket(bucket_name))
         if request.operation == FORM_UPLOAD:
             return await self._form(request, bucket_name)
-        authenticated = self._authenticator.authenticate(_signed(request))
+        host = request.headers.get("host", "")
+        hosted = hosted_bucket(host, self._settings.domains) if query else ""
+        authenticated = self._authenticator.authenticate(_signed(request), hosted_bucket=hosted)
+        request.headers = headers
         caller = _caller(request, authenticated)
         compiled = self._operations.get(request.operation)
         if compiled is None:
@@ -198,7 +203,7 @@ class Gateway:
         bucket = self._services.store.bucket(name)
         if bucket is None:
             raise S3Error("NoSuchBucket", BucketName=name)
-        elsewhere = caller.region != bucket.region and caller.access_key_id
+        elsewhere = caller.region not in ("", bucket.region) and caller.access_key_id
         # Where a bucket is may be asked from everywhere; all else goes to its region.
         if elsewhere and request.operation != "GetBucketLocation":
             raise S3Error(

@@ -310,7 +310,8 @@ def _place(bucket: Bucket, key: bytes) -> bytes:
 
 def _forwarded(caller: Caller, bucket: Bucket) -> Caller:
     """The requester, its request carried on by S3 in the bucket's region."""
-    if caller.principal.kind is PrincipalKind.ANONYMOUS:
+    if caller.principal.kind is PrincipalKind.ANONYMOUS or not caller.region:
+        # Signature Version 2, which names no region, does not do either.
         raise S3Error("InvalidArgument", _UNSIGNED, ArgumentName="Authorization")
     return replace(caller, region=bucket.region, via_service=f"s3.{bucket.region}.amazonaws.com")
 

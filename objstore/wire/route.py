@@ -33,7 +33,7 @@ def split_target(raw_path: bytes, host: str, suffixes: tuple[str, ...]) -> tuple
     """
     if raw_path[:1] != b"/":
         raise S3Error("InvalidURI")
-    bucket = _hosted_bucket(host, suffixes)
+    bucket = hosted_bucket(host, suffixes)
     raw_key = raw_path[1:]
     if not bucket:
         raw_bucket, _, raw_key = raw_key.partition(b"/")
@@ -66,7 +66,7 @@ def parse_query(raw: bytes) -> dict[str, str]:
     return parameters
 
 
-def _hosted_bucket(host: str, suffixes: tuple[str, ...]) -> str:
+def hosted_bucket(host: str, suffixes: tuple[str, ...]) -> str:
     name = host.rsplit(":", 1)[0].lower() if ":" in host else host.lower()
     for suffix in suffixes:
         if name.endswith("." + suffix):

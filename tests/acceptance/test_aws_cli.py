@@ -1,10 +1,14 @@
 """The aws CLI with nothing but AWS_ENDPOINT_URL, credentials and a region."""
 
 import json
+import urllib.request
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+
+import pytest
 
 CLI = Callable[..., str]
 LARGE = 9 * 1024**2  # the CLI uploads from 8 MiB on in parts
@@ -88,3 +92,21 @@ def test_what_is_not_supported_is_named(server: Any, aws: CLI) -> None:
 def test_sts(server: Any, aws: CLI) -> None:
     said = json.loads(aws(server, "sts", "get-caller-identity"))
     assert said["Arn"] == "arn:aws:iam::123456789012:root"
+
+
+def test_a_presigned_url_is_all_that_a_reader_needs(server: Any, aws: CLI) -> None:
+    """Version 1 of the CLI presigns with Signature Version 2 unless it is configured not to."""
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="cli-presigned")
+    s3.put_object(Bucket="cli-presigned", Key="a b+c", Body=b"shared")
+    url = aws(server, "s3", "presign", "s3://cli-presigned/a b+c").strip()
+    with urllib.request.urlopen(url) as response:
+        assert response.read() == b"shared"
+    for changed in (url.replace("a%20b%2Bc", "other"), url + "&acl", url + "&attributes"):
+        with pytest.raises(HTTPError):
+            urllib.request.urlopen(changed)
+    s3.put_object(Bucket="cli-presigned", Key="k", Body=b"x", ServerSideEncryption="aws:kms")
+    old = aws(server, "s3", "presign", "s3://cli-presigned/k").strip()
+    with pytest.raises(HTTPError) as caught:
+        urllib.request.urlopen(old)
+    assert b"require AWS Signature Version 4" in caught.value.read()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 import pytest
-from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
+from botocore.auth import HmacV1QueryAuth, S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
@@ -23,9 +23,7 @@ DIGEST = hashlib.sha256(b"body").hexdigest()
 NOW = SystemClock().now()
 
 
-def authenticator(
-    later: float = 0, *, permissive: bool = False, form_v2: bool = False
-) -> Authenticator:
+def authenticator(later: float = 0, *, permissive: bool = False, v2: bool = True) -> Authenticator:
     directory = Directory()
     directory.add_credential(root_credential("123456789012", "AKIA", "the-secret"))
     root = root_principal("123456789012") if permissive else None
@@ -34,7 +32,7 @@ def authenticator(
         FixedClock(NOW + later),
         region="us-east-1",
         permissive=root,
-        form_signature_v2=form_v2,
+        signature_v2=v2,
     )
 
 
@@ -320,7 +318,6 @@ REFUSED_FORMS: list[tuple[dict[str, str], str, str]] = [
     (form(x_amz_credential="AKIA"), "AuthorizationQueryParametersError", "mal-formed"),
     (form(x_amz_date="today"), "AuthorizationQueryParametersError", "ISO8601"),
     (form(x_amz_security_token="a"), "InvalidToken", ""),
-    (form_v2(), "InvalidRequest", "AWS4-HMAC-SHA256"),
     (form_v2(without="awsaccesskeyid"), "InvalidArgument", "'AWSAccessKeyId'"),
 ]
 
@@ -341,7 +338,7 @@ def test_forms_expire_and_name_keys_that_exist() -> None:
         authenticator(-3600).authenticate_form(FORM_REQUEST, form())
     unknown = {**form_v2(), "awsaccesskeyid": "NOBODY"}
     with pytest.raises(AWSError, match="InvalidAccessKeyId"):
-        authenticator(form_v2=True).authenticate_form(FORM_REQUEST, unknown)
+        authenticator().authenticate_form(FORM_REQUEST, unknown)
 
 
 def test_a_form_has_no_second_credential() -> None:
@@ -352,8 +349,52 @@ def test_a_form_has_no_second_credential() -> None:
             authenticator().authenticate_form(request, form())
 
 
-def test_the_old_signature_of_forms_where_it_is_taken() -> None:
-    taking = authenticator(form_v2=True)
+def by_url_v2(
+    target: str = "/bucket/a%20b?versionId=x", *, expires: int = 600, **options: str
+) -> Request:
+    credentials = BotocoreCredentials(
+        options.get("access_key", "AKIA"), options.get("secret", "the-secret")
+    )
+    request = AWSRequest(options.get("method", "GET"), f"http://{HOST}{target}", headers={})
+    HmacV1QueryAuth(credentials, expires).add_auth(request)
+    path, _, query = str(request.url).removeprefix(f"http://{HOST}").partition("?")
+    return Request(options.get("method", "GET"), path, query, {"host": HOST})
+
+
+def test_a_url_of_the_old_signature() -> None:
+    found = authenticator().authenticate(by_url_v2())
+    assert (found.access_key_id, found.region, found.presigned) == ("AKIA", "", True)
+    assert found.mode is PayloadMode.UNSIGNED
+    anybody = by_url_v2(access_key="NOBODY", secret="wrong")
+    assert authenticator(permissive=True).authenticate(anybody).credential is not None
+
+
+OLD_REFUSALS: list[tuple[Request, float, str]] = [
+    (by_url_v2(secret="wrong"), 0, "SignatureDoesNotMatch"),
+    (by_url_v2(access_key="NOBODY"), 0, "InvalidAccessKeyId"),
+    (by_url_v2(), 3000, "Request has expired"),
+    (changed(by_url_v2(), authorization="AWS4-HMAC-SHA256 x"), 0, "Only one auth mechanism"),
+    (changed(by_url_v2(), x_amz_acl="public-read"), 0, "SignatureDoesNotMatch"),
+]
+
+
+@pytest.mark.parametrize(("request_", "later", "said"), OLD_REFUSALS)
+def test_urls_of_the_old_signature_that_are_refused(
+    request_: Request, later: float, said: str
+) -> None:
+    with pytest.raises(AWSError, match=said):
+        authenticator(later).authenticate(request_)
+
+
+def test_the_old_signature_where_it_is_refused() -> None:
+    with pytest.raises(AWSError, match="use AWS4-HMAC-SHA256"):
+        authenticator(v2=False).authenticate(by_url_v2())
+    with pytest.raises(AWSError, match="use AWS4-HMAC-SHA256"):
+        authenticator(v2=False).authenticate_form(FORM_REQUEST, form_v2())
+
+
+def test_the_old_signature_of_forms() -> None:
+    taking = authenticator()
     assert taking.authenticate_form(FORM_REQUEST, form_v2()).access_key_id == "AKIA"
     with pytest.raises(AWSError, match="SignatureDoesNotMatch"):
         taking.authenticate_form(FORM_REQUEST, form_v2(secret="wrong"))
@@ -362,6 +403,6 @@ def test_the_old_signature_of_forms_where_it_is_taken() -> None:
 
 
 def test_permissive_servers_take_any_form() -> None:
-    lenient = authenticator(permissive=True, form_v2=True)
+    lenient = authenticator(permissive=True)
     for fields in (form(secret="wrong"), form_v2(secret="wrong")):
         assert lenient.authenticate_form(FORM_REQUEST, fields).credential is not None

@@ -236,6 +236,22 @@ async def test_the_expected_owner(door: Door, owner: str, status: int, code: str
     assert (answer.status, answer.text("Code")) == (status, code)
 
 
+async def test_headers_travel_in_presigned_urls(door: Door) -> None:
+    signed = (
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20231114T221320Z&X-Amz-Expires=60"
+        "&X-Amz-Credential=AKIATEST%2F20231114%2Fus-east-1%2Fs3%2Faws4_request"
+        f"&X-Amz-SignedHeaders=host&X-Amz-Signature={'0' * 64}"
+    )
+    hoisted = "x-amz-server-side-encryption=aws%3Akms&x-amz-meta-colour=blue"
+    put = await door.ask("PUT", f"/bucket/k?{signed}&{hoisted}", b"x", region=None)
+    assert put.headers["x-amz-server-side-encryption"] == "aws:kms"
+    source = "x-amz-copy-source=%2Fbucket%2Fk"
+    copied = await door.ask("PUT", f"/bucket/copy?{signed}&{source}", region=None)
+    assert b"<CopyObjectResult" in copied.body
+    got = await door.ask("GET", "/bucket/copy")
+    assert (got.body, got.headers["x-amz-meta-colour"]) == (b"x", "blue")
+
+
 async def test_a_bucket_is_created_listed_and_deleted(door: Door) -> None:
     created = await door.ask("PUT", "/new-bucket")
     assert (created.status, created.headers["location"]) == (200, "/new-bucket")

@@ -1,0 +1,171 @@
+"""Presigned URLs: headers that travel as parameters, and signatures of the old kind.
+
+SDKs move `x-amz-*` headers of a presigned request into its URL, where the signature covers them
+as well; S3 takes them from there. Version 1 of the aws CLI and boto3 presign with Signature
+Version 2 unless told otherwise: an HMAC-SHA1 over a few lines, which leaves most parameters out.
+Such a URL may therefore only ask for an object, and with no parameter that it does not sign.
+Pure: knows no credential and no clock.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kms.aws import sigv4
+from kms.aws.authentication import Request
+from kms.aws.sigv4 import FormatError
+from objstore.errors import S3Error
+
+V2_MARK = "AWSAccessKeyId="
+V2_PARAMETERS = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
+V2_SIGNED_PARAMETERS = frozenset(
+    {
+        "acl",
+        "partNumber",
+        "response-cache-control",
+        "response-content-disposition",
+        "response-content-encoding",
+        "response-content-language",
+        "response-content-type",
+        "response-expires",
+        "restore",
+        "tagging",
+        "torrent",
+        "uploadId",
+        "uploads",
+        "versionId",
+    }
+)
+V2_STANDARD_HEADERS = ("content-md5", "content-type")
+HEADER_PREFIX = "x-amz-"
+TOKEN_HEADER = "x-amz-security-token"
+EXPIRES_DIGITS_MAX = 12
+# Parameters that make up the signature itself, and are no headers.
+V4_PARAMETERS = frozenset(
+    {
+        "x-amz-algorithm",
+        "x-amz-content-sha256",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        TOKEN_HEADER,
+        "x-amz-signature",
+        "x-amz-signedheaders",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class URLClaim:
+    """What a URL of Signature Version 2 says; `text` is what must have been signed."""
+
+    access_key_id: str
+    signature: str
+    expires_at: int
+    session_token: str | None = field(repr=False)
+    text: str = field(repr=False)
+
+
+def with_hoisted(query: Mapping[str, str], headers: dict[str, str]) -> dict[str, str]:
+    """The headers of a presigned request, with those that its URL carries.
+
+    Other requests have their own headers back. Raises InvalidArgument for one that is in both
+    places with another value.
+    """
+    old = "Signature" in query
+    if not old and "X-Amz-Signature" not in query:
+        return headers
+    merged = dict(headers)
+    for name, value in query.items():
+        header = name.lower()
+        is_header = header.startswith(HEADER_PREFIX) and header not in V4_PARAMETERS
+        if not is_header and not (old and name in V2_STANDARD_HEADERS):
+            continue
+        if merged.setdefault(header, value) != value:
+            raise S3Error(
+                "InvalidArgument",
+                "A header of the request and a parameter of its URL contradict each other.",
+                ArgumentName=header,
+            )
+    return merged
+
+
+def read_v2(request: Request, hosted_bucket: str) -> URLClaim:
+    """What a URL with `AWSAccessKeyId` claims; `hosted_bucket` is the bucket of its host, if any.
+
+    Raises AccessDenied for what is missing or malformed, InvalidRequest for what the signature
+    could not cover.
+    """
+    parameters = _parameters(request.query)
+    if not parameters.keys() >= V2_PARAMETERS:
+        raise S3Error(
+            "AccessDenied",
+            "Query-string authentication requires the Signature, Expires and AWSAccessKeyId "
+            "parameters",
+        )
+    expires = parameters["Expires"]
+    if not (expires.isascii() and expires.isdigit() and len(expires) <= EXPIRES_DIGITS_MAX):
+        raise S3Error("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}")
+    resource = f"/{hosted_bucket}{request.path}" if hosted_bucket else request.path
+    if not resource[1:].partition("/")[2]:
+        raise _uncovered("an object")
+    return URLClaim(
+        parameters["AWSAccessKeyId"],
+        parameters["Signature"],
+        int(expires),
+        parameters.get(TOKEN_HEADER) or request.headers.get(TOKEN_HEADER),
+        _text(request, parameters, resource),
+    )
+
+
+def sign_v2(secret: str, text: str) -> str:
+    """The signature of Signature Version 2: HMAC-SHA1, in base64."""
+    digest = hmac.digest(secret.encode(), text.encode("latin-1"), "sha1")
+    return b64encode(digest).decode()
+
+
+def _parameters(query: str) -> dict[str, str]:
+    try:
+        pairs = sigv4.query_parameters(query)
+    except FormatError as error:
+        raise S3Error("AccessDenied", str(error)) from None
+    parameters = dict(pairs)
+    if len(parameters) != len(pairs):
+        raise _uncovered("each parameter once")
+    for name in parameters:
+        known = name in V2_PARAMETERS or name in V2_SIGNED_PARAMETERS
+        if not known and name not in V2_STANDARD_HEADERS and not name.startswith(HEADER_PREFIX):
+            raise _uncovered(f"parameters that it signs, not for {name}")
+    return parameters
+
+
+def _uncovered(what: str) -> S3Error:
+    return S3Error(
+        "InvalidRequest",
+        f"A URL of Signature Version 2 can ask only for {what}. Please use AWS4-HMAC-SHA256.",
+    )
+
+
+def _text(request: Request, parameters: Mapping[str, str], resource: str) -> str:
+    """The string to sign. What is both a header and a parameter counts as the header."""
+    headers = {
+        **{name: value for name, value in parameters.items() if name.startswith(HEADER_PREFIX)},
+        **{n: value for n, value in request.headers.items() if n.startswith(HEADER_PREFIX)},
+    }
+    standard = [request.headers.get(name, parameters.get(name, "")) for name in V2_STANDARD_HEADERS]
+    signed = sorted(V2_SIGNED_PARAMETERS & parameters.keys())
+    asked = "&".join(
+        f"{name}={parameters[name]}" if f"{name}=" in request.query else name for name in signed
+    )
+    return "\n".join(
+        (
+            request.method,
+            *standard,
+            parameters["Expires"],
+            *(f"{name}:{headers[name].strip()}" for name in sorted(headers)),
+            resource + (f"?{asked}" if asked else ""),
+        )
+    )
