@@ -3,29 +3,40 @@
 Only root may read the memory of a hardened process, so the test needs to be root.
 """
 
-import json
+import asyncio
 import os
 import re
-import urllib.request
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from kms.aws import arn
 from kms.aws.clock import SystemClock
-from kms.aws.identity import Caller, Principal, PrincipalKind
 from kms.client import RootSettings, open_kms
+from objstore.crypt.data_keys import DataKeys
+from objstore.crypt.manifest import decode
+from objstore.inspect import account_root
+from objstore.storage.store import Store
 
 pytestmark = [
     pytest.mark.acceptance,
     pytest.mark.skipif(os.geteuid() != 0, reason="reads another process's memory: needs root"),
 ]
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
 UNREADABLE = ("[vvar]", "[vvar_vclock]", "[vsyscall]")
+BUCKET = "hygiene"
 SIZES = (0, 100, 20_000, 3_000_000)
+MODES: dict[str, dict[str, Any]] = {
+    "SSE-S3": {},
+    "SSE-KMS": {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "KEY"},
+    "bucket-key": {
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": "KEY",
+        "BucketKeyEnabled": True,
+    },
+    "DSSE-KMS": {"ServerSideEncryption": "aws:kms:dsse", "SSEKMSKeyId": "KEY"},
+}
 
 
 def occurrences(pid: int, needles: dict[bytes, str]) -> list[str]:
@@ -46,42 +57,42 @@ def occurrences(pid: int, needles: dict[bytes, str]) -> list[str]:
     return found
 
 
-def data_keys(server: Any, wrapped: list[tuple[bytes, dict[str, str]]]) -> list[bytes]:
-    """The data keys, unwrapped here, by a second process on the same data folder."""
+def data_keys(server: Any) -> dict[bytes, str]:
+    """The data keys of every object, unwrapped here, by a second process on the same folder."""
     root = RootSettings(key_file=server.data / "root.key")
     kms = open_kms(server.data / "kms", clock=SystemClock(), root=root)
-    principal = Principal(PrincipalKind.ROOT, ACCOUNT, arn.account_root(ACCOUNT), ACCOUNT)
-    caller = Caller(principal, "AKIA", REGION, "scan", via_service=f"s3.{REGION}.amazonaws.com")
-    opened = [
-        bytes(kms.decrypt(caller, wrapped=blob, context=context)) for blob, context in wrapped
-    ]
+    store = Store.open(server.data, wall=SystemClock())
+    bucket = store.bucket(BUCKET)
+    assert bucket is not None
+    found = {}
+    for mode in MODES:
+        for size in SIZES:
+            name = f"{mode}/{size}"
+            stored = store.object(bucket.bucket_id, name.encode())
+            assert stored is not None
+            manifest = decode(stored.manifest)
+            opened = DataKeys(kms).open(
+                account_root(bucket), manifest, bucket=bucket, key=manifest.key
+            )
+            for start in range(0, len(opened), 32):
+                found[bytes(opened[start : start + 32])] = f"data key of {name}"
+    asyncio.run(store.close())
     kms.close()
-    return opened
-
-
-def wrapped_key(server: Any, key: str) -> tuple[bytes, dict[str, str]]:
-    """The wrapped data key of an object and its context, from the server's trace."""
-    query = f"operation=PutObject&resource=/hygiene/{key}"
-    with urllib.request.urlopen(f"{server.endpoint}/_/trace?{query}") as answer:
-        (record,) = json.load(answer)
-    (step,) = [step for step in record["steps"] if step["step"] == "GenerateDataKey"]
-    return b64decode(step["wrapped_key"]), step["encryption_context"]
+    return found
 
 
 def test_no_plaintext_data_key_stays_in_memory(serve: Callable[..., Any]) -> None:
     server = serve("--dev")
     kms, s3 = server.client("kms"), server.client("s3")
     key = kms.create_key()["KeyMetadata"]["Arn"]
-    s3.create_bucket(Bucket="hygiene")
-    sse = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
-    wrapped = []
-    for size in SIZES:
-        s3.put_object(Bucket="hygiene", Key=str(size), Body=bytes(size), **sse)
-        s3.get_object(Bucket="hygiene", Key=str(size))["Body"].read()
-        wrapped.append(wrapped_key(server, str(size)))
-    needles = {}
-    for number, plaintext in enumerate(data_keys(server, wrapped)):
-        needles[plaintext] = f"data key of object {number}"
+    s3.create_bucket(Bucket=BUCKET)
+    for mode, members in MODES.items():
+        sse = {name: key if value == "KEY" else value for name, value in members.items()}
+        for size in SIZES:
+            s3.put_object(Bucket=BUCKET, Key=f"{mode}/{size}", Body=bytes(size), **sse)
+            s3.get_object(Bucket=BUCKET, Key=f"{mode}/{size}")["Body"].read()
+    needles = data_keys(server)
+    assert len(needles) == (len(MODES) + 1) * len(SIZES)
     for number in range(5):
         made = kms.generate_data_key(KeyId=key, KeySpec="AES_256")
         assert kms.decrypt(CiphertextBlob=made["CiphertextBlob"])["Plaintext"] == made["Plaintext"]
