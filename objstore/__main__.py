@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from objstore import compose, log
+from objstore.account.oidc import ALGORITHMS_DEFAULT, KEY_TYPES
 from objstore.account.seed import SeedError
 from objstore.compose import StartError
 from objstore.settings import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_ROOT, Settings
@@ -42,10 +43,15 @@ def variable(name: str) -> str:
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
-def flag(name: str, **attributes: Any) -> Decorator:
-    """A flag of `serve`, also set by its environment variable."""
+def flag(name: str, *keyword: str, **attributes: Any) -> Decorator:
+    """A flag of `serve`, also set by its environment variable; passed on as its `keyword`."""
     return click.option(
-        f"--{name}", envvar=variable(name), show_envvar=True, show_default=True, **attributes
+        f"--{name}",
+        *keyword,
+        envvar=variable(name),
+        show_envvar=True,
+        show_default=True,
+        **attributes,
     )
 
 
@@ -102,9 +108,23 @@ def main() -> None:
     default="accept",
     help="Presigned URLs and browser uploads that are signed with Signature Version 2.",
 )
+@flag(
+    "oidc",
+    multiple=True,
+    help="ISSUER=discover, or ISSUER=FILE with its JWK set: whose web identities STS takes; "
+    "repeatable.",
+)
+@flag(
+    "oidc-algorithm",
+    "oidc_algorithms",
+    multiple=True,
+    type=click.Choice(tuple(KEY_TYPES)),
+    default=ALGORITHMS_DEFAULT,
+    help="A signature algorithm that web identity tokens may have; repeatable.",
+)
 @flag("log-level", type=click.Choice(log.LEVELS), default="info", help="The least level logged.")
 def serve(domain: tuple[str, ...], **options: Any) -> None:
-    """Serve S3, KMS and STS on one port until stopped."""
+    """Serve S3, KMS, IAM and STS on one port until stopped."""
     settings = Settings(domains=domain, **options)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")

@@ -1,7 +1,8 @@
-"""The front door: one ASGI callable for S3, KMS, STS and the server's own pages.
+"""The front door: one ASGI callable for S3, KMS, IAM, STS and the server's own pages.
 
 Which service a request is for follows from the credential scope of its signature, checked against
-what the request looks like; requests without a signature are anonymous S3 requests.
+what the request looks like; requests without a signature are anonymous S3 requests, or bring STS a
+web identity.
 """
 
 import logging
@@ -19,6 +20,7 @@ ERRORS = logging.getLogger("objstore.errors")
 INTERNAL_PREFIX = b"/_/"
 SCOPE_MARK = "Credential="
 QUERY_SCOPE_MARK = b"X-Amz-Credential="
+FORM_TYPE = "application/x-www-form-urlencoded"
 UNREAD_BYTES_MAX = 64 * 1024
 
 
@@ -160,7 +162,14 @@ def service_of(request: Request) -> str:
     if start >= 0:
         raw = request.raw_query[start + len(QUERY_SCOPE_MARK) :].partition(b"&")[0]
         return _service_in_scope(unquote(raw.decode("latin-1")))
-    return "s3"
+    return "sts" if request.raw_path == b"/" and _is_web_identity(request) else "s3"
+
+
+def _is_web_identity(request: Request) -> bool:
+    """Whether an unsigned request is one for STS: a form, which S3 never takes in this type."""
+    if request.method == "POST":
+        return request.headers.get("content-type", "").startswith(FORM_TYPE)
+    return b"Action=AssumeRoleWithWebIdentity" in request.raw_query
 
 
 def _service_in_scope(scope: str) -> str:

@@ -20,15 +20,18 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from kms.aws.clock import ServiceClock, SystemClock
-from kms.aws.identity import Credential
+from kms.aws.clock import Clock, ServiceClock, SystemClock
+from kms.aws.identity import Credential, Identities
 from kms.client import KMS, RootError, RootSettings, change_root, harden, open_kms, rotate_root
 from kms.client import StoreError as KeyStoreError
 from objstore import log
-from objstore.account.assembly import Secrets, assemble
+from objstore.account.assembly import Accounts, Secrets, assemble
 from objstore.account.directory import Directory, root_credential, root_principal
 from objstore.account.ids import LONG_TERM, new_access_key_id
+from objstore.account.issuers import IssuerError, configured_issuers
+from objstore.account.oidc import Issuers
 from objstore.account.planting import plant
+from objstore.account.principals import EntityFinder
 from objstore.account.sealing import SECRET_BYTES, Sealing
 from objstore.account.seed import Seed, parse_seed
 from objstore.app import Application
@@ -139,6 +142,7 @@ def metrics_folder(data: Path) -> Path:
 
 def prepare(settings: Settings, announce: Callable[[str], None]) -> None:
     """Make the folder ready before any worker starts: root of trust, root key, sweep, seed."""
+    issuers(settings)
     kms = open_folder_kms(settings)
     try:
         _, seed = identities(settings, kms, announce)
@@ -151,13 +155,17 @@ def prepare(settings: Settings, announce: Callable[[str], None]) -> None:
         announce(f"any access key is accepted as the root of account {settings.account}")
 
 
-def open_folder_kms(settings: Settings, *, create: bool = True) -> KMS:
+def open_folder_kms(
+    settings: Settings, *, create: bool = True, identities: Identities | None = None
+) -> KMS:
     folder = settings.data / "kms"
     if not create and not folder.is_dir():
         raise StartError(f"{settings.data} is no data folder: it has no key store")
     folder.mkdir(mode=0o700, exist_ok=True)
     try:
-        return open_kms(folder, clock=service_clock(), root=root_settings(settings))
+        return open_kms(
+            folder, clock=service_clock(), root=root_settings(settings), identities=identities
+        )
     except (RootError, KeyStoreError) as error:
         raise StartError(str(error)) from None
 
@@ -259,6 +267,16 @@ def opened_credential(account: str, kms: KMS, name: str, stored: bytes) -> Crede
     return root_credential(account, document["access_key_id"], secret)
 
 
+def issuers(settings: Settings) -> Issuers:
+    """Whose web identities STS takes."""
+    try:
+        return configured_issuers(
+            settings.oidc, algorithms=settings.oidc_algorithms, wall=SystemClock()
+        )
+    except IssuerError as error:
+        raise StartError(str(error)) from None
+
+
 def account_secrets(kms: KMS) -> Secrets:
     """What IAM and STS need of the KMS; their own secret is made at the first start."""
     stored = kms.recall(ACCOUNT_SECRET)
@@ -303,13 +321,13 @@ def application() -> Application:
     wall = SystemClock()
     log.configure(settings.log_level, wall)
     harden()
-    kms = open_folder_kms(settings)
-    directory, seed = identities(settings, kms)
     store = Store.open(settings.data, wall=wall)
+    kms = open_folder_kms(settings, identities=EntityFinder(store.identities))
+    directory, seed = identities(settings, kms)
     permissive = root_principal(settings.account) if settings.auth == "permissive" else None
     traces = TraceFile(settings.data) if settings.dev else None
     clock = service_clock()
-    accounts = assemble(directory, store.identities, account_secrets(kms), clock=clock, wall=wall)
+    accounts = account_services(settings, directory, store, kms, clock)
     finder = accounts.credentials
     services = Services(
         store=store,
@@ -343,7 +361,7 @@ def application() -> Application:
     return Application(
         doors={
             "s3": Gateway(services, authenticator=authenticator, traces=traces),
-            "kms": KMSDoor(kms.handle, kms.prepare, identification),
+            "kms": KMSDoor(kms.handle, identification),
             "iam": QueryDoor(accounts.iam, identification, region=settings.region),
             "sts": QueryDoor(accounts.sts, identification, region=settings.region),
         },
@@ -352,6 +370,21 @@ def application() -> Application:
         ),
         log=log.RequestLog(wall),
         stop=stop,
+    )
+
+
+def account_services(
+    settings: Settings, directory: Directory, store: Store, kms: KMS, clock: Clock
+) -> Accounts:
+    """IAM, STS and whose access keys are whose."""
+    return assemble(
+        directory,
+        store.identities,
+        account_secrets(kms),
+        clock=clock,
+        wall=SystemClock(),
+        issuers=issuers(settings),
+        permissive=settings.auth == "permissive",
     )
 
 

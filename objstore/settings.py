@@ -22,7 +22,9 @@ class Settings:
     or "permissive"; `root` says what the KMS's root of trust is; `trace` keeps the steps of
     requests for `/_/trace`. `object_ownership` and `allow_public_access` are what new buckets have.
     `signature_v2` is "accept" or "refuse", for URLs and forms that are signed the old way.
-    `day_seconds` is how long a day of lifecycle rules lasts, for tests.
+    `day_seconds` is how long a day of lifecycle rules lasts, for tests. `oidc` are
+    the issuers whose tokens STS takes, each as `ISSUER=discover` or `ISSUER=FILE` of public keys,
+    and `oidc_algorithms` how they may be signed.
     """
 
     data: Path
@@ -43,6 +45,8 @@ class Settings:
     allow_public_access: bool = False
     signature_v2: str = "accept"
     day_seconds: int = 24 * 3600
+    oidc: tuple[str, ...] = ()
+    oidc_algorithms: tuple[str, ...] = ("RS256", "ES256")
 
     @property
     def loopback(self) -> bool:
@@ -67,7 +71,8 @@ class Settings:
         for name in ("data", "seed", "tls_cert", "tls_key"):
             if changed[name] is not None:
                 changed[name] = Path(str(changed[name]))
-        domains = changed["domains"]
-        assert isinstance(domains, list)
-        changed["domains"] = tuple(domains)
+        for name in ("domains", "oidc", "oidc_algorithms"):
+            listed = changed[name]
+            assert isinstance(listed, list)
+            changed[name] = tuple(listed)
         return cls(**changed)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from objstore.account.authorize import Authorizer
 from objstore.account.call import Services
 from objstore.account.credentials import CredentialFinder
 from objstore.account.directory import Directory
+from objstore.account.oidc import Issuers
 from objstore.account.sealing import Sealing
 from objstore.account.service import AccountService
 from objstore.account.sessions import Sessions
@@ -41,7 +42,9 @@ def assemble(
     *,
     clock: Clock,
     wall: Clock,
+    issuers: Issuers | None = None,
     audit: AuditSink | None = None,
+    permissive: bool = False,
 ) -> Accounts:
     """`clock` gives the dates that entities keep, `wall` those of sessions."""
     sessions = Sessions(secrets.sealing, wall)
@@ -52,6 +55,10 @@ def assemble(
         seal=secrets.seal,
         sealing=secrets.sealing,
         authorizer=Authorizer(wall, secrets.sealing),
+        sessions=sessions,
+        ticket=finder.ticket,
+        issuers=issuers or Issuers({}, wall=wall),
+        permissive=permissive,
     )
     sink = audit or NullSink()
     return Accounts(

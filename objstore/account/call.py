@@ -30,10 +30,13 @@ from objstore.storage.index_identities import IdentityRows
 from objstore.storage.records import Identity
 
 if TYPE_CHECKING:
+    from objstore.account.oidc import Issuers
     from objstore.account.sealing import Sealing
+    from objstore.account.sessions import Sessions, Ticket
 
 Reply = dict[str, Any]
-Handler = Callable[..., Reply]
+Handler = Callable[..., Any]
+"""`handler(call, **members)` → Reply, or a coroutine of one."""
 Keys = Mapping[str, str | tuple[str, ...]]
 NO_KEYS: Keys = {}
 
@@ -43,7 +46,8 @@ class Services:
     """What IAM and STS work with; one set a worker process.
 
     `clock` gives the dates that entities keep, `wall` those of sessions. `seal(name, secret)` is
-    the KMS's.
+    the KMS's; `ticket` finds the session that a temporary access key belongs to. `permissive` is a
+    server that checks no signatures, where a root may assume roles.
     """
 
     clock: Clock
@@ -51,6 +55,10 @@ class Services:
     seal: Callable[[str, bytes], bytes]
     sealing: "Sealing"
     authorizer: Authorizer
+    sessions: "Sessions"
+    ticket: Callable[[str], "Ticket | None"]
+    issuers: "Issuers"
+    permissive: bool = False
 
 
 @dataclass(slots=True)

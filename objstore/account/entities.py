@@ -148,8 +148,8 @@ def group_shape(group: Identity) -> Shape:
     }
 
 
-def role_shape(role: Identity, *, details: bool = False) -> Shape:
-    """A `Role`."""
+def role_shape(role: Identity, trust: str, *, details: bool = False) -> Shape:
+    """A `Role` with its trust policy as it is to be shown."""
     attributes = role.attributes
     shape = {
         "Path": role.path,
@@ -157,7 +157,7 @@ def role_shape(role: Identity, *, details: bool = False) -> Shape:
         "RoleId": role.unique_id,
         "Arn": arn_of(role),
         "CreateDate": instant(role.created_ms),
-        "AssumeRolePolicyDocument": encoded(attributes["trust"]),
+        "AssumeRolePolicyDocument": encoded(trust),
         "MaxSessionDuration": attributes["max_session_seconds"],
     }
     if attributes.get("description"):

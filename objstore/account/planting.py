@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from objstore.account.entities import GROUP, POLICY, arn_for
+from objstore.account.entities import GROUP, POLICY, ROLE, arn_for
 from objstore.account.ids import secret_name, stable_unique_id
 from objstore.account.managed import find_policy
 from objstore.account.relations import ATTACHED, BOUNDARY, MEMBER
 from objstore.account.seed import SeedError, SeedIdentity
+from objstore.account.trust import trust_attributes
 from objstore.storage.index_identities import IdentityRows
 from objstore.storage.records import AccessKey, Document, Identity
 
@@ -33,6 +34,9 @@ def _add(rows: IdentityRows, seed: SeedIdentity, now_ms: int) -> Identity:
     attributes = dict(seed.attributes)
     if seed.kind == POLICY.row:
         attributes["updated_ms"] = now_ms
+    if seed.kind == ROLE.row:
+        # A role may trust one that is planted after it.
+        attributes |= trust_attributes(rows, attributes["trust"], lenient=True)
     unique_id = stable_unique_id(seed.kind, seed.account, seed.name)
     identity = Identity(
         seed.account, seed.kind, seed.name, unique_id, seed.path, now_ms, attributes

@@ -6,18 +6,37 @@ Texts are compiled once each and kept by what they say, so a principal costs a f
 from collections.abc import Iterator
 
 from kms.aws import arn
-from kms.aws.identity import Policies, Principal, PrincipalKind, Session
+from kms.aws.identity import Entity, Policies, Principal, PrincipalKind, Session
 from kms.aws.policy import Policy
 from objstore.account.directory import root_principal
 from objstore.account.documents import compiled
-from objstore.account.entities import arn_of, tags_of
+from objstore.account.entities import ROLE, USER, arn_of, tags_of
 from objstore.account.managed import default_version, find_policy
 from objstore.account.relations import ATTACHED, MEMBER
 from objstore.account.sessions import Grant, Ticket
 from objstore.storage.index_identities import IdentityRows
 from objstore.storage.records import Identity
+from objstore.storage.store_identities import IdentityStore
 
+_ENTITIES = frozenset({USER.row, ROLE.row})
 _EVERYTHING = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+class EntityFinder:
+    """Finds users and roles; satisfies `kms.aws.identity.Identities`."""
+
+    def __init__(self, identities: IdentityStore) -> None:
+        self._identities = identities
+
+    def named(self, account: str, kind: str, name: str) -> Entity | None:
+        found = self._identities.rows.get(account, kind, name)
+        return None if found is None else Entity(found.unique_id, arn_of(found))
+
+    def by_id(self, unique_id: str) -> Entity | None:
+        found = self._identities.rows.by_id(unique_id)
+        if found is None or found.kind not in _ENTITIES:
+            return None
+        return Entity(found.unique_id, arn_of(found))
 
 
 def user_principal(rows: IdentityRows, user: Identity) -> Principal:

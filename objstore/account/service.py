@@ -65,10 +65,8 @@ class AccountService:
                 )
             )
         call = Call(self.service, operation, caller, self._identities.rows, self._services)
-        reply = handler(call, **arguments)
-        if inspect.isawaitable(reply):
-            waited: Reply = await reply
-            return waited
+        result = handler(call, **arguments)
+        reply: Reply = await result if inspect.isawaitable(result) else result
         return reply
 
     def _record(self, operation: str, caller: Caller, error_code: str) -> None:

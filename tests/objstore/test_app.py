@@ -212,3 +212,22 @@ async def test_the_lifespan_ends_with_stop() -> None:
         "lifespan.shutdown.complete",
     ]
     assert served.stopped == ["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "content_type", "service"),
+    [
+        ("POST", "/", b"", "application/x-www-form-urlencoded; charset=utf-8", "sts"),
+        ("GET", "/", b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15", "", "sts"),
+        ("POST", "/", b"", "multipart/form-data; boundary=x", "s3"),
+        ("POST", "/photos", b"", "application/x-www-form-urlencoded", "s3"),
+        ("GET", "/photos", b"Action=AssumeRoleWithWebIdentity", "", "s3"),
+        ("GET", "/", b"prefix=Action", "", "s3"),
+    ],
+)
+def test_web_identities_come_unsigned(
+    method: str, path: str, query: bytes, content_type: str, service: str
+) -> None:
+    scope = scope_of(path, query=query, headers={"content-type": content_type})
+    scope["method"] = method
+    assert service_of(Request(scope, nothing)) == service

@@ -75,6 +75,11 @@ def test_well_known_credentials_stay_at_home(members: dict[str, Any], refused: b
         refuse_unsafe(settings)
 
 
+def test_issuers_that_make_no_sense_stop_the_start(data: Path) -> None:
+    with pytest.raises(StartError, match="ISSUER=discover"):
+        started(Settings(data, oidc=("example.com",)))
+
+
 def test_the_root_key_is_shown_once_and_kept_sealed(data: Path) -> None:
     first = started(Settings(data))
     assert "shown this once" in first[0]

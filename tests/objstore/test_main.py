@@ -44,6 +44,8 @@ FLAGS: list[tuple[str, str, str, Any]] = [
     ("auth", "permissive", "auth", "permissive"),
     ("domain", "s3.test", "domains", ("s3.test",)),
     ("log-level", "error", "log_level", "error"),
+    ("oidc", "https://i.test=discover", "oidc", ("https://i.test=discover",)),
+    ("oidc-algorithm", "ES384", "oidc_algorithms", ("ES384",)),
     ("root", "transit:objstore", "root", "transit:objstore"),
 ]
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from objstore.account.call import Call, Reply
-from objstore.account.documents import check_trust_policy
-from objstore.account.entities import ROLE, ROOT_PATH, arn_for, role_shape
+from objstore.account.entities import ROLE, ROOT_PATH, arn_for, instant, role_shape
 from objstore.account.errors import IAMError
 from objstore.account.ids import new_unique_id
 from objstore.account.paging import page_by_name
 from objstore.account.relations import boundary_keys, bounded, check_no_policies
 from objstore.account.tags import TagList, read_tags, request_keys
+from objstore.account.trust import TRUST_ATTRIBUTES, shown_trust, trust_attributes
 from objstore.storage.records import Identity
 
 SESSION_SECONDS_DEFAULT = 3_600
@@ -38,11 +38,8 @@ def create_role(
     found = read_tags(tags)
     keys = {**request_keys(found), **boundary_keys(permissions_boundary)}
     path = call.create(ROLE, role_name, path, keys=keys)
-    check_trust_policy(assume_role_policy_document)
-    attributes: dict[str, Any] = {
-        "trust": assume_role_policy_document,
-        "max_session_seconds": max_session_duration or SESSION_SECONDS_DEFAULT,
-    }
+    attributes = trust_attributes(call.rows, assume_role_policy_document)
+    attributes["max_session_seconds"] = max_session_duration or SESSION_SECONDS_DEFAULT
     attributes |= {"description": description} if description else {}
     attributes |= {"tags": found} if found else {}
     unique_id = new_unique_id(ROLE.row)
@@ -50,13 +47,23 @@ def create_role(
     call.rows.add(role)
     if permissions_boundary is not None:
         role = bounded(call, role, permissions_boundary)
-    return {"Role": role_shape(role, details=True)}
+    return {"Role": role_shape(role, assume_role_policy_document, details=True)}
 
 
 def get_role(call: Call, *, role_name: str) -> Reply:
     """A role."""
     role = call.use(ROLE, role_name)
-    return {"Role": role_shape(role, details=True) | {"RoleLastUsed": {}}}
+    return {"Role": _shape(call, role, details=True) | {"RoleLastUsed": last_use(call, role)}}
+
+
+def _shape(call: Call, role: Identity, *, details: bool = False) -> dict[str, Any]:
+    return role_shape(role, shown_trust(call.rows, role.attributes), details=details)
+
+
+def last_use(call: Call, role: Identity) -> dict[str, Any]:
+    """The `RoleLastUsed` of a role, whose sessions' requests are noted to the minute."""
+    use = call.rows.key_use(role.unique_id)
+    return {} if use is None else {"LastUsedDate": instant(use.used_ms), "Region": use.region}
 
 
 def list_roles(
@@ -77,7 +84,7 @@ def list_roles(
         marker,
         max_items,
     )
-    return {"Roles": [role_shape(role) for role in roles], **markers}
+    return {"Roles": [_shape(call, role) for role in roles], **markers}
 
 
 def update_role(
@@ -97,14 +104,15 @@ def update_role(
 def update_role_description(call: Call, *, role_name: str, description: str) -> Reply:
     """Change a role's description."""
     role = _change(call, call.use(ROLE, role_name), {"description": description})
-    return {"Role": role_shape(role, details=True)}
+    return {"Role": _shape(call, role, details=True)}
 
 
 def update_assume_role_policy(call: Call, *, role_name: str, policy_document: str) -> Reply:
     """Change who may assume a role; sessions that exist go on."""
     role = call.use(ROLE, role_name)
-    check_trust_policy(policy_document)
-    _change(call, role, {"trust": policy_document})
+    trust = trust_attributes(call.rows, policy_document)
+    kept = {name: role.attributes[name] for name in role.attributes.keys() - TRUST_ATTRIBUTES}
+    call.rows.update(replace(role, attributes={**kept, **trust}))
     return {}
 
 

@@ -79,6 +79,13 @@ class World:
     async def refused_sts(self, operation: str, /, **members: Any) -> tuple[str, str]:
         return await _refusal(self.sts(operation, **members))
 
+    async def outcome_sts(self, operation: str, /, **members: Any) -> tuple[str, Any]:
+        """The code of a refusal by STS, or none, and the message or reply."""
+        try:
+            return "", await self.sts(operation, **members)
+        except AWSError as error:
+            return error.code, error.message
+
     async def user(self, name: str = "bob", *policies: str) -> Principal:
         """A new user with an access key and inline policies, as that key speaks for it."""
         await self.iam("CreateUser", user_name=name)

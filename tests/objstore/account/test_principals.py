@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from kms.aws.context import Context
-from kms.aws.identity import Principal, PrincipalKind
+from kms.aws.identity import Entity, Principal, PrincipalKind
 from kms.aws.policy import Question, evaluate
-from objstore.account.principals import session_principal
+from objstore.account.principals import EntityFinder, session_principal
 from objstore.account.sessions import Grant, Ticket
 
 ACCOUNT = "123456789012"
@@ -110,3 +110,21 @@ async def test_a_session_of_nobody_is_none(world: Any) -> None:
     root = session_principal(rows, ticket(kind=PrincipalKind.ROOT, issuer_id=ACCOUNT))
     assert root is not None
     assert (root.kind, root.session is not None) == (PrincipalKind.ROOT, True)
+
+
+async def test_entities_are_found_as_they_are_now(world: Any) -> None:
+    bob = await world.user()
+    role = await world.role("reader")
+    finder = EntityFinder(world.store.identities)
+    assert finder.named(ACCOUNT, "user", "bob") == Entity(bob.user_id, bob.arn)
+    found = finder.named(ACCOUNT, "role", "reader")
+    assert found is not None
+    assert (found.arn, finder.by_id(found.unique_id)) == (role, found)
+    await world.iam("UpdateUser", user_name="bob", new_user_name="rob")
+    renamed = finder.by_id(bob.user_id)
+    assert renamed is not None
+    assert renamed.arn == f"arn:aws:iam::{ACCOUNT}:user/rob"
+    group = (await world.iam("CreateGroup", group_name="g"))["Group"]
+    assert finder.by_id(group["GroupId"]) is None
+    assert finder.by_id("AIDANOBODY") is None
+    assert finder.named(ACCOUNT, "user", "bob") is None
