@@ -20,7 +20,7 @@ from kms.process import harden
 from kms.root import RootError, RootSettings, sealer_of
 from kms.service import Service, handler_of
 from kms.store import Store
-from kms.store_connection import StoreError
+from kms.store_connection import FILE_NAME, StoreError
 from kms.store_root import change_sealer, rotate_domain_key
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "StoreError",
     "change_root",
     "harden",
+    "has_store",
     "open_kms",
     "rotate_root",
 ]
@@ -249,6 +250,11 @@ def open_kms(
     """
     store = Store.open(folder, sealer_of(root, folder))
     return KMS(Service(store, clock=clock, audit=audit or NullSink(), identities=identities))
+
+
+def has_store(folder: Path) -> bool:
+    """Whether `folder` has a key store, so that `open_kms` would not make one."""
+    return (folder / FILE_NAME).exists()
 
 
 def change_root(folder: Path, *, old: RootSettings, new: RootSettings) -> int:

@@ -22,7 +22,16 @@ from uvicorn.supervisors import Multiprocess
 
 from kms.aws.clock import Clock, ServiceClock, SystemClock
 from kms.aws.identity import Credential, Identities
-from kms.client import KMS, RootError, RootSettings, change_root, harden, open_kms, rotate_root
+from kms.client import (
+    KMS,
+    RootError,
+    RootSettings,
+    change_root,
+    harden,
+    has_store,
+    open_kms,
+    rotate_root,
+)
 from kms.client import StoreError as KeyStoreError
 from objstore import log
 from objstore.account.assembly import Accounts, Secrets, assemble
@@ -159,8 +168,14 @@ def open_folder_kms(
     settings: Settings, *, create: bool = True, identities: Identities | None = None
 ) -> KMS:
     folder = settings.data / "kms"
-    if not create and not folder.is_dir():
-        raise StartError(f"{settings.data} is no data folder: it has no key store")
+    if not has_store(folder):
+        if not create:
+            raise StartError(f"{settings.data} is no data folder: it has no key store")
+        if (settings.data / "index.db").exists():
+            raise StartError(
+                f"{settings.data} has an index but no key store, without which nothing in it can "
+                f"be read: bring back {folder}"
+            )
     folder.mkdir(mode=0o700, exist_ok=True)
     try:
         return open_kms(

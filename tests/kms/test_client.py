@@ -7,7 +7,7 @@ import pytest
 from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.aws.identity import Caller
-from kms.client import KMS, KMSError, RootError, RootSettings, open_kms
+from kms.client import KMS, KMSError, RootError, RootSettings, has_store, open_kms
 from kms.request import S3_ALIAS
 
 CONTEXT = {"aws:s3:arn": "arn:aws:s3:::bucket/key"}
@@ -109,3 +109,8 @@ def test_sweep(kms: KMS, caller: Caller, clock: FixedClock) -> None:
     assert kms.sweep() == 0
     clock.advance(30 * 86_400)
     assert kms.sweep() == 1
+
+
+def test_whether_there_is_a_store(kms: KMS, tmp_path: Path) -> None:
+    assert has_store(tmp_path)
+    assert not has_store(tmp_path / "elsewhere")

@@ -135,6 +135,17 @@ def test_a_seed_has_a_largest_size(
         started(Settings(data, dev=True, seed=seed))
 
 
+def test_a_lost_key_store_is_one_message_and_changes_nothing(data: Path) -> None:
+    started(Settings(data))
+    (data / "kms").rename(data / "elsewhere")
+    before = sorted(path for path in data.rglob("*"))
+    with pytest.raises(StartError, match="has an index but no key store"):
+        started(Settings(data))
+    assert sorted(path for path in data.rglob("*")) == before
+    (data / "elsewhere").rename(data / "kms")
+    started(Settings(data))
+
+
 def test_another_root_key_is_one_message_and_changes_nothing(data: Path) -> None:
     started(Settings(data))
     key = data / "root.key"
