@@ -58,6 +58,7 @@ def assemble(
         sessions=sessions,
         ticket=finder.ticket,
         issuers=issuers or Issuers({}, wall=wall),
+        root_has_key=directory.root_has_key,
         permissive=permissive,
     )
     sink = audit or NullSink()

@@ -58,6 +58,7 @@ class Services:
     sessions: "Sessions"
     ticket: Callable[[str], "Ticket | None"]
     issuers: "Issuers"
+    root_has_key: Callable[[str], bool]
     permissive: bool = False
 
 

@@ -38,6 +38,10 @@ class Directory:
         del session_token
         return self._credentials.get(access_key_id)
 
+    def root_has_key(self, account: str) -> bool:
+        """Whether an account's root has an access key."""
+        return any(one.principal.account == account for one in self._credentials.values())
+
     def account(self, account: str) -> Account:
         """The account's names; one that was never named gets a canonical id from its number."""
         known = self._accounts.get(account)

@@ -24,3 +24,5 @@ def test_roots_are_found_by_their_access_keys() -> None:
     assert found.principal.kind is PrincipalKind.ROOT
     assert found.principal.arn == "arn:aws:iam::111111111111:root"
     assert directory.find("AKIANOBODY") is None
+    assert directory.root_has_key("1" * 12)
+    assert not directory.root_has_key("2" * 12)

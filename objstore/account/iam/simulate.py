@@ -1,0 +1,231 @@
+"""The policy simulator: what a principal, or some policies, would be allowed.
+
+Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kms.aws.context import Context, given
+from kms.aws.global_keys import caller_keys
+from kms.aws.identity import Policies, Principal, PrincipalKind
+from kms.aws.policy import Policy, PolicyError, PolicyKind, Question, parse
+from objstore.account.call import Call, Reply
+from objstore.account.documents import compiled
+from objstore.account.entities import (
+    AWS_ACCOUNT,
+    GROUP,
+    ROLE,
+    USER,
+    arn_of,
+    missing,
+    split_arn,
+    tags_of,
+)
+from objstore.account.errors import IAMError
+from objstore.account.managed import default_version, find_policy
+from objstore.account.paging import page_of
+from objstore.account.principals import managed_policy
+from objstore.account.relations import ATTACHED, groups_of
+from objstore.account.simulation import Simulation, Source, context_keys
+from objstore.storage.records import Identity
+
+COMBINATIONS_MAX = 10_000
+Entries = Sequence[Mapping[str, Any]]
+
+
+def simulate_custom_policy(
+    call: Call,
+    *,
+    policy_input_list: Sequence[str],
+    action_names: Sequence[str],
+    permissions_boundary_policy_input_list: Sequence[str] | None = None,
+    resource_arns: Sequence[str] | None = None,
+    resource_policy: str | None = None,
+    resource_owner: str | None = None,
+    caller_arn: str | None = None,
+    context_entries: Entries | None = None,
+    marker: str | None = None,
+    max_items: int | None = None,
+) -> Reply:
+    """What the policies given would allow."""
+    call.allow("*")
+    sources = list(_inputs(policy_input_list, "PolicyInputList"))
+    arn = caller_arn or f"arn:aws:iam::{call.account}:user/simulated"
+    principal = Principal(PrincipalKind.USER, call.account, arn, arn, arn.rpartition("/")[2])
+    boundary = _boundary(permissions_boundary_policy_input_list)
+    return _simulate(
+        call,
+        replace(principal, policies=Policies(_policies(sources), boundary)),
+        sources,
+        action_names,
+        resource_arns or ["*"],
+        _given(context_entries),
+        resource=(resource_policy, resource_owner),
+        page=(marker, max_items),
+    )
+
+
+def simulate_principal_policy(
+    call: Call,
+    *,
+    policy_source_arn: str,
+    action_names: Sequence[str],
+    policy_input_list: Sequence[str] | None = None,
+    permissions_boundary_policy_input_list: Sequence[str] | None = None,
+    resource_arns: Sequence[str] | None = None,
+    resource_policy: str | None = None,
+    resource_owner: str | None = None,
+    caller_arn: str | None = None,
+    context_entries: Entries | None = None,
+    marker: str | None = None,
+    max_items: int | None = None,
+) -> Reply:
+    """What a user, group or role would be allowed, with some more policies."""
+    entity = _entity(call, policy_source_arn)
+    sources = [
+        *_attached(call, entity),
+        *_inputs(policy_input_list or (), "PolicyInputList"),
+    ]
+    boundary = _boundary(permissions_boundary_policy_input_list)
+    if boundary is None and "boundary" in entity.attributes:
+        boundary = managed_policy(call.rows, call.account, entity.attributes["boundary"])
+    principal = Principal(
+        PrincipalKind.USER,
+        call.account,
+        caller_arn or arn_of(entity),
+        entity.unique_id,
+        entity.name,
+        tuple(tags_of(entity).items()),
+        policies=Policies(_policies(sources), boundary),
+    )
+    return _simulate(
+        call,
+        principal,
+        sources,
+        action_names,
+        resource_arns or ["*"],
+        _given(context_entries),
+        resource=(resource_policy, resource_owner),
+        page=(marker, max_items),
+    )
+
+
+def _simulate(
+    call: Call,
+    principal: Principal,
+    sources: list[Source],
+    actions: Sequence[str],
+    resources: Sequence[str],
+    keys: Mapping[str, str | tuple[str, ...]],
+    *,
+    resource: tuple[str | None, str | None],
+    page: tuple[str | None, int | None],
+) -> Reply:
+    if len(actions) * len(resources) > COMBINATIONS_MAX:
+        raise IAMError("InvalidInput", "Too many combinations of actions and resources.")
+    text, owner = resource
+    policy = None if text is None else _parsed(text, "ResourcePolicy", PolicyKind.BUCKET)
+    if policy is not None:
+        sources = [*sources, Source(policy, "ResourcePolicy", "resource")]
+    caller = replace(call.caller, principal=principal)
+    context = Context(given(keys), caller_keys(caller, call.services.wall))
+    account = principal.account if owner is None else _owner(owner)
+    simulation = Simulation(Question(principal, "", "", account, context), sources, policy)
+    pairs = [(action, name) for action in actions for name in resources]
+    wanted, markers = page_of(pairs, *page)
+    results = [simulation.run(action, name, keys) for action, name in wanted]
+    return {"EvaluationResults": results, **markers}
+
+
+def _owner(resource_owner: str) -> str:
+    """The account in the ARN of a resource's owner."""
+    return resource_owner.split(":")[4] if resource_owner.count(":") >= 5 else resource_owner
+
+
+def _entity(call: Call, policy_source_arn: str) -> Identity:
+    """The user, group or role to simulate."""
+    for kind in (USER, GROUP, ROLE):
+        parts = split_arn(policy_source_arn, kind)
+        if parts is not None and parts[0] == call.account:
+            found = call.rows.get(call.account, kind.row, parts[2])
+            tags = {} if found is None else tags_of(found)
+            call.allow(policy_source_arn, tags=tags)
+            if found is None or arn_of(found) != policy_source_arn:
+                raise missing(kind, parts[2])
+            return found
+    raise IAMError("InvalidInput", f"Invalid Entity Arn: {policy_source_arn}")
+
+
+def _attached(call: Call, entity: Identity) -> Iterator[Source]:
+    """The policies of an entity, and of the groups of a user."""
+    bearers = [entity, *(groups_of(call.rows, entity) if entity.kind == USER.row else ())]
+    for bearer in bearers:
+        for document in call.rows.documents(bearer.unique_id):
+            name = f"{bearer.kind}_{bearer.name}_{document.name}"
+            yield Source(compiled(document.text, name), name, bearer.kind)
+        for policy_arn in call.rows.targets(call.account, ATTACHED, bearer.unique_id):
+            policy = find_policy(call.rows, call.account, policy_arn)
+            if policy is not None:
+                kind = "aws-managed" if policy.account == AWS_ACCOUNT else "user-managed"
+                text = default_version(call.rows, policy).text
+                yield Source(compiled(text, policy_arn), policy.name, kind)
+
+
+def _inputs(texts: Sequence[str], member: str) -> Iterator[Source]:
+    for number, text in enumerate(texts, 1):
+        name = f"{member}.{number}"
+        yield Source(_parsed(text, name, PolicyKind.IDENTITY), name, "none")
+
+
+def _parsed(text: str, name: str, kind: PolicyKind) -> Policy:
+    try:
+        return parse(text, kind=kind, name=name)
+    except PolicyError as error:
+        raise IAMError("InvalidInput", f"Invalid Content {name}: {error}") from None
+
+
+def _policies(sources: Sequence[Source]) -> tuple[Policy, ...]:
+    return tuple(source.policy for source in sources)
+
+
+def _boundary(texts: Sequence[str] | None) -> Policy | None:
+    if not texts:
+        return None
+    if len(texts) > 1:
+        raise IAMError("InvalidInput", "A simulation has at most one permissions boundary.")
+    return _parsed(texts[0], "PermissionsBoundaryPolicyInputList.1", PolicyKind.IDENTITY)
+
+
+def _given(entries: Entries | None) -> dict[str, str | tuple[str, ...]]:
+    """The context entries by key: one value, or as many as a list has."""
+    keys: dict[str, str | tuple[str, ...]] = {}
+    for entry in entries or ():
+        values = tuple(entry.get("ContextKeyValues", ()))
+        listed = entry.get("ContextKeyType", "").endswith("List")
+        keys[entry.get("ContextKeyName", "")] = values if listed else ",".join(values)
+    return keys
+
+
+def get_context_keys_for_custom_policy(call: Call, *, policy_input_list: Sequence[str]) -> Reply:
+    """The condition keys that policies mention."""
+    call.allow("*")
+    return _keys_of(list(_inputs(policy_input_list, "PolicyInputList")))
+
+
+def get_context_keys_for_principal_policy(
+    call: Call, *, policy_source_arn: str, policy_input_list: Sequence[str] | None = None
+) -> Reply:
+    """The condition keys that the policies of a user, group or role mention, and some more."""
+    entity = _entity(call, policy_source_arn)
+    inputs = _inputs(policy_input_list or (), "PolicyInputList")
+    return _keys_of([*_attached(call, entity), *inputs])
+
+
+def _keys_of(sources: Sequence[Source]) -> Reply:
+    found: dict[str, str] = {}
+    for source in sources:
+        for key in context_keys(source.policy.text):
+            found.setdefault(key.lower(), key)
+    return {"ContextKeyNames": list(found.values())}

@@ -1,0 +1,149 @@
+"""What policies would say: the decision, the statements behind it, and where they stand in texts.
+
+Pure, but for the compiled policies that it is given.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing-policies.html
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kms.aws.context import Context
+from kms.aws.policy import Decision, Policy, Question, evaluate
+from kms.aws.policy_document import Effect, Statement
+
+_VARIABLE = re.compile(r"\$\{\s*([^,}\s]+:[^,}\s]+)\s*(?:,[^}]*)?\}")
+_BLANKS = re.compile(r"[ \t\n\r]*")
+_decode = json.JSONDecoder().raw_decode
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A policy of a simulation, as its results call it."""
+
+    policy: Policy
+    name: str
+    kind: str  # user group role aws-managed user-managed resource none
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The policies of a simulation. `question` is a pattern: its action and resource change."""
+
+    question: Question
+    sources: Sequence[Source]
+    resource: Policy | None = None
+
+    def run(self, action: str, resource: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The `EvaluationResult` of an action on a resource; `given` are the keys provided."""
+        question = replace(self.question, action=action, resource=resource)
+        decision = evaluate(question, resource=self.resource)
+        result: dict[str, Any] = {
+            "EvalActionName": action,
+            "EvalResourceName": resource,
+            "EvalDecision": verdict(decision),
+            "MatchedStatements": list(self._matched(question, decision)),
+            "MissingContextValues": self._missing(action, given),
+        }
+        boundary = question.principal.policies.boundary
+        if boundary is not None:
+            allowed = any(_applying(question, boundary, Effect.ALLOW)) and not any(
+                _applying(question, boundary, Effect.DENY)
+            )
+            result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
+        return result
+
+    def _matched(self, question: Question, decision: Decision) -> Iterator[dict[str, Any]]:
+        if decision.statement is None:
+            return
+        for source in self.sources:
+            for statement in _applying(question, source.policy, decision.statement.effect):
+                start, end = position(source.policy.text, statement.number)
+                yield {
+                    "SourcePolicyId": source.name,
+                    "SourcePolicyType": source.kind,
+                    "StartPosition": start,
+                    "EndPosition": end,
+                }
+
+    def _missing(self, action: str, given: Mapping[str, Any]) -> list[str]:
+        """The keys that statements about the action depend on and nobody gave."""
+        wanted: dict[str, str] = {}
+        for source in self.sources:
+            written = {key.lower(): key for key in context_keys(source.policy.text)}
+            about = source.policy.about(action)
+            wanted |= {key: written.get(key, key) for key in about.keys}
+        known = {key.lower() for key in given}
+        context: Context = self.question.context
+        return sorted(
+            name for key, name in wanted.items() if key not in known and context.get(key) is None
+        )
+
+
+def _applying(question: Question, policy: Policy, effect: Effect) -> Iterator[Statement]:
+    about = policy.about(question.action)
+    for statement in about.allowing if effect is Effect.ALLOW else about.denying:
+        named = statement.naming is None or statement.naming(question.principal)
+        if named and statement.applies(question.resource, question.context):
+            yield statement
+
+
+def verdict(decision: Decision) -> str:
+    """A decision as the simulator calls it."""
+    if decision.allowed:
+        return "allowed"
+    return "explicitDeny" if decision.explicit else "implicitDeny"
+
+
+def context_keys(text: str) -> list[str]:
+    """The condition keys that a valid policy's text mentions, as it writes them."""
+    document = json.loads(text)
+    found: dict[str, str] = {}
+
+    def add(key: str) -> None:
+        found.setdefault(key.lower(), key)
+
+    statements = document["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        for keys in statement.get("Condition", {}).values():
+            for key in keys:
+                add(key)
+        for name in _VARIABLE.findall(json.dumps(statement, ensure_ascii=False)):
+            add(name)
+    return list(found.values())
+
+
+def position(text: str, number: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Where the statement of that number, from 1, starts and ends in a valid policy's text."""
+    start, end = _statements(text)
+    if text[start] == "[":
+        at = _skip(text, start + 1)
+        for _ in range(number - 1):
+            at = _skip(text, _skip(text, _decode(text, at)[1]) + 1)
+        start, end = at, _decode(text, at)[1]
+    return _place(text, start), _place(text, end)
+
+
+def _statements(text: str) -> tuple[int, int]:
+    """The span of the value of `Statement`."""
+    at = _skip(text, text.index("{") + 1)
+    while True:
+        name, at = _decode(text, at)
+        start = _skip(text, _skip(text, at) + 1)
+        end = _decode(text, start)[1]
+        if name == "Statement":
+            return start, end
+        at = _skip(text, _skip(text, end) + 1)
+
+
+def _skip(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return at if found is None else found.end()
+
+
+def _place(text: str, at: int) -> dict[str, int]:
+    line = text.count("\n", 0, at) + 1
+    return {"Line": line, "Column": at - (text.rfind("\n", 0, at) + 1) + 1}

@@ -1,0 +1,171 @@
+from typing import Any
+
+import pytest
+
+ACCOUNT = "123456789012"
+BOB = f"arn:aws:iam::{ACCOUNT}:user/bob"
+CAT = "arn:aws:s3:::photos/cat"
+S3_READ = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+
+
+async def decisions(world: Any, operation: str, **members: Any) -> list[str]:
+    reply = await world.iam(operation, **members)
+    return [result["EvalDecision"] for result in reply["EvaluationResults"]]
+
+
+async def test_what_policies_would_allow(world: Any) -> None:
+    allow = world.policy("s3:Get*", "arn:aws:s3:::photos/*")
+    deny = world.policy("s3:*", "arn:aws:s3:::photos/secret/*", effect="Deny")
+    reply = await world.iam(
+        "SimulateCustomPolicy",
+        policy_input_list=[allow, deny],
+        action_names=["s3:GetObject", "s3:PutObject"],
+        resource_arns=[CAT, "arn:aws:s3:::photos/secret/cat"],
+    )
+    results = reply["EvaluationResults"]
+    assert [
+        (one["EvalActionName"], one["EvalResourceName"][13:], one["EvalDecision"])
+        for one in results
+    ] == [
+        ("s3:GetObject", "photos/cat", "allowed"),
+        ("s3:GetObject", "photos/secret/cat", "explicitDeny"),
+        ("s3:PutObject", "photos/cat", "implicitDeny"),
+        ("s3:PutObject", "photos/secret/cat", "explicitDeny"),
+    ]
+    [matched] = results[0]["MatchedStatements"]
+    assert (matched["SourcePolicyId"], matched["SourcePolicyType"]) == ("PolicyInputList.1", "none")
+    assert matched["StartPosition"]["Line"] == 1
+    assert results[2]["MatchedStatements"] == []
+
+
+async def test_what_a_principal_would_be_allowed(world: Any) -> None:
+    await world.user("bob", world.policy("s3:PutObject"))
+    await world.iam("CreateGroup", group_name="readers")
+    await world.iam("AttachGroupPolicy", group_name="readers", policy_arn=S3_READ)
+    await world.iam("AddUserToGroup", group_name="readers", user_name="bob")
+    members = {
+        "policy_source_arn": BOB,
+        "action_names": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+        "resource_arns": [CAT],
+    }
+    reply = await world.iam("SimulatePrincipalPolicy", **members)
+    assert [
+        (one["EvalDecision"], [m["SourcePolicyId"] for m in one["MatchedStatements"]])
+        for one in reply["EvaluationResults"]
+    ] == [
+        ("allowed", ["AmazonS3ReadOnlyAccess"]),
+        ("allowed", ["user_bob_p0"]),
+        ("implicitDeny", []),
+    ]
+    more = [world.policy("s3:DeleteObject")]
+    found = await decisions(world, "SimulatePrincipalPolicy", policy_input_list=more, **members)
+    assert found == ["allowed"] * 3
+
+
+@pytest.mark.parametrize(("own", "given"), [(True, False), (False, True)])
+async def test_boundaries_take_part(world: Any, own: bool, given: bool) -> None:
+    await world.user("bob", world.policy("s3:*"))
+    if own:
+        await world.iam("PutUserPermissionsBoundary", user_name="bob", permissions_boundary=S3_READ)
+    boundary = [world.policy("s3:Get*")] if given else None
+    reply = await world.iam(
+        "SimulatePrincipalPolicy",
+        policy_source_arn=BOB,
+        action_names=["s3:GetObject", "s3:PutObject"],
+        permissions_boundary_policy_input_list=boundary,
+    )
+    assert [
+        (one["EvalDecision"], one["PermissionsBoundaryDecisionDetail"])
+        for one in reply["EvaluationResults"]
+    ] == [
+        ("allowed", {"AllowedByPermissionsBoundary": True}),
+        ("implicitDeny", {"AllowedByPermissionsBoundary": False}),
+    ]
+
+
+async def test_context_is_given_or_missed(world: Any) -> None:
+    condition = {
+        "StringEquals": {"s3:Prefix": "a"},
+        "ForAnyValue:StringEquals": {"aws:TagKeys": ["x"]},
+    }
+    members = {
+        "policy_input_list": [world.policy("s3:ListBucket", Condition=condition)],
+        "action_names": ["s3:ListBucket"],
+    }
+    reply = await world.iam("SimulateCustomPolicy", **members)
+    [result] = reply["EvaluationResults"]
+    assert (result["EvalDecision"], result["MissingContextValues"]) == (
+        "implicitDeny",
+        ["aws:TagKeys", "s3:Prefix"],
+    )
+    entries = [
+        {"ContextKeyName": "s3:prefix", "ContextKeyValues": ["a"], "ContextKeyType": "string"},
+        {
+            "ContextKeyName": "aws:TagKeys",
+            "ContextKeyValues": ["x", "y"],
+            "ContextKeyType": "stringList",
+        },
+    ]
+    reply = await world.iam("SimulateCustomPolicy", context_entries=entries, **members)
+    [result] = reply["EvaluationResults"]
+    assert (result["EvalDecision"], result["MissingContextValues"]) == ("allowed", [])
+
+
+async def test_policies_of_resources_take_part(world: Any) -> None:
+    bucket = world.policy("s3:GetObject", CAT, Principal={"AWS": BOB})
+    members = {
+        "policy_input_list": [world.policy("kms:*")],
+        "action_names": ["s3:GetObject"],
+        "resource_arns": [CAT],
+        "resource_policy": bucket,
+    }
+    assert await decisions(world, "SimulateCustomPolicy", caller_arn=BOB, **members) == ["allowed"]
+    other = BOB.replace("bob", "eve")
+    assert await decisions(world, "SimulateCustomPolicy", caller_arn=other, **members) == [
+        "implicitDeny"
+    ]
+    owner = "arn:aws:iam::111122223333:root"
+    assert await decisions(
+        world, "SimulateCustomPolicy", caller_arn=BOB, resource_owner=owner, **members
+    ) == ["implicitDeny"]
+
+
+async def test_pages_of_results(world: Any) -> None:
+    members = {
+        "policy_input_list": [world.policy("s3:*")],
+        "action_names": [f"s3:A{number}" for number in range(5)],
+    }
+    first = await world.iam("SimulateCustomPolicy", max_items=3, **members)
+    second = await world.iam("SimulateCustomPolicy", marker=first["Marker"], **members)
+    found = [*first["EvaluationResults"], *second["EvaluationResults"]]
+    assert [one["EvalActionName"] for one in found] == members["action_names"]
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"policy_input_list": ["{"]}, "InvalidInput"),
+        ({"permissions_boundary_policy_input_list": ["{", "{"]}, "InvalidInput"),
+        ({"resource_policy": "{}"}, "InvalidInput"),
+        ({"action_names": ["a:b"] * 101, "resource_arns": ["*"] * 100}, "InvalidInput"),
+        ({"policy_source_arn": "arn:aws:s3:::bucket-name"}, "InvalidInput"),
+        ({"policy_source_arn": BOB + "by"}, "NoSuchEntity"),
+    ],
+)
+async def test_what_cannot_be_simulated(world: Any, members: Any, code: str) -> None:
+    await world.user()
+    asked = {"policy_source_arn": BOB, "action_names": ["s3:GetObject"], **members}
+    assert (await world.refused("SimulatePrincipalPolicy", **asked))[0] == code
+
+
+async def test_keys_that_policies_mention(world: Any) -> None:
+    condition = {"StringEquals": {"s3:Prefix": "${aws:username}"}}
+    text = world.policy("s3:*", Condition=condition)
+    await world.user("bob", text)
+    other = world.policy("s3:*", Condition={"Bool": {"aws:SecureTransport": "true"}})
+    assert await world.iam("GetContextKeysForCustomPolicy", policy_input_list=[text, text]) == {
+        "ContextKeyNames": ["s3:Prefix", "aws:username"]
+    }
+    assert await world.iam(
+        "GetContextKeysForPrincipalPolicy", policy_source_arn=BOB, policy_input_list=[other]
+    ) == {"ContextKeyNames": ["s3:Prefix", "aws:username", "aws:SecureTransport"]}
