@@ -1,110 +1,179 @@
-"""Who may do what on the S3 side: the one place that says yes or no.
+"""Who may do what on the S3 side: the caller's own policies, the bucket's policy, and ACLs.
 
-Until identity and bucket policies are evaluated, the rule is AWS's default for a bucket without a
-policy: the bucket's own account may do everything, nobody else anything.
+Where ACLs are on, an object may belong to the account that wrote it, and then that account gives
+access to it; the bucket's policy can still deny. Public access block takes back what was given to
+everybody. Refusals have AWS's words within the account; others hear only that they are refused.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-s3-evaluates-access-control.html
 """
 
-from kms.aws.identity import ANONYMOUS, Caller
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kms.aws.clock import Clock
+from kms.aws.context import Context
+from kms.aws.global_keys import caller_keys
+from kms.aws.identity import NO_POLICIES, Principal, PrincipalKind
+from kms.aws.policy import Decision, Naming, Policy, Question, Reason, evaluate
+from kms.aws.policy_principal import SESSIONS
+from objstore.actions import BUCKET_PERMISSIONS, MANAGE_POLICY, OBJECT_PERMISSIONS, OF_OBJECTS
+from objstore.condition_keys import Asked, request_keys
 from objstore.errors import S3Error
-from objstore.storage.records import Bucket
+from objstore.names import key_bytes
+from objstore.rules import access, acl, bucket_policy
+from objstore.storage.records import Bucket, StoredObject
+
+if TYPE_CHECKING:
+    from objstore.account.directory import Account
+    from objstore.storage.store import Store
+
+_ROOT = Decision(True, Reason.ROOT)
 
 
-def authorize(caller: Caller, action: str, bucket: Bucket | None, key: str) -> None:
-    """Return if `caller` may do `action` ("s3:GetObject") on `bucket` and `key`.
+class Authorizer:
+    """Decides for one worker. `account` gives the names of an account, `account_of` the reverse."""
 
-    `bucket` is None for actions on the account itself (ListBuckets, CreateBucket). Raises
-    AccessDenied.
-    """
-    if caller.principal is ANONYMOUS:
-        raise S3Error("AccessDenied")
-    if bucket is not None and caller.account != bucket.account:
-        resource = f"arn:aws:s3:::{bucket.name}" + (f"/{key}" if key else "")
-        raise S3Error(
-            "AccessDenied",
-            f"User: {caller.principal.arn} is not authorized to perform: {action} on resource: "
-            f'"{resource}" because no resource-based policy allows the {action} action',
+    def __init__(
+        self,
+        store: "Store",
+        clock: Clock,
+        *,
+        account: "Callable[[str], Account]",
+        account_of: Callable[[str], str | None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._account = account
+        self._account_of = account_of
+
+    def check(self, asked: Asked) -> None:
+        """Return if it is allowed. Raises AccessDenied."""
+        decision = self.decide(asked)
+        if not decision.allowed:
+            raise refusal(asked, decision)
+
+    def may(self, asked: Asked) -> bool:
+        """Whether it is allowed."""
+        return self.decide(asked).allowed
+
+    def decide(self, asked: Asked) -> Decision:
+        """The answer, and what decided."""
+        principal, bucket = asked.caller.principal, asked.bucket
+        if bucket is None:
+            return self._of_account(asked)
+        policy = bucket_policy.of(bucket.settings, self._account_of)
+        enforced = access.object_ownership(bucket.settings) == access.OWNER_ENFORCED
+        if principal.kind is PrincipalKind.ROOT and principal.account == bucket.account:
+            unlimited = principal.policies is NO_POLICIES
+            if unlimited and asked.action in MANAGE_POLICY:
+                return _ROOT
+            if unlimited and policy is None and enforced:
+                return _ROOT
+        return self._evaluate(asked, bucket, policy, enforced=enforced)
+
+    def _of_account(self, asked: Asked) -> Decision:
+        principal = asked.caller.principal
+        decision = evaluate(self._question(asked, principal.account, lambda: None))
+        if decision.reason is Reason.NO_RESOURCE:
+            return Decision(False, Reason.NO_IDENTITY)
+        return decision
+
+    def _evaluate(
+        self, asked: Asked, bucket: Bucket, policy: Policy | None, *, enforced: bool
+    ) -> Decision:
+        found: list[StoredObject | None] = []
+
+        def find() -> StoredObject | None:
+            if not found:
+                found.append(self._find(asked, bucket))
+            return found[0]
+
+        owner, granted = bucket.account, Naming.NOT
+        if not enforced:
+            owner, granted = self._by_acl(asked, bucket, find)
+        principal = asked.caller.principal
+        if policy is not None and (
+            owner != bucket.account or self._is_restricted(principal, bucket, policy)
+        ):
+            policy = bucket_policy.denials(policy)
+        question = self._question(asked, owner, find)
+        return evaluate(question, resource=policy, granted=granted)
+
+    def _is_restricted(self, principal: Principal, bucket: Bucket, policy: Policy) -> bool:
+        """Whether a public policy gives nothing to this principal, since the bucket says so."""
+        return (
+            principal.account != bucket.account
+            and principal.kind is not PrincipalKind.SERVICE
+            and access.public_access_block(bucket.settings)["RestrictPublicBuckets"]
+            and bucket_policy.is_public(policy)
         )
 
+    def _by_acl(
+        self, asked: Asked, bucket: Bucket, find: Callable[[], StoredObject | None]
+    ) -> tuple[str, Naming]:
+        """Whose resource this is, and how its ACL names the caller."""
+        owner = bucket.account
+        grants: list[acl.Grant] = (bucket.settings.get(acl.SETTING) or {}).get("Grants", [])
+        permissions = BUCKET_PERMISSIONS
+        if asked.action in OF_OBJECTS:
+            stored = find()
+            if stored is None:
+                return owner, Naming.NOT
+            owner = stored.attributes.get(acl.OWNER, owner)
+            grants = stored.attributes.get(acl.SETTING, [])
+            permissions = OBJECT_PERMISSIONS
+        ignored = access.public_access_block(bucket.settings)["IgnorePublicAcls"]
+        naming = Naming.NOT
+        for grant in grants:
+            permission = grant["Permission"]
+            if permission == acl.FULL_CONTROL:
+                permits = any(asked.action in actions for actions in permissions.values())
+            else:
+                permits = asked.action in permissions.get(permission, ())
+            if permits:
+                naming = max(naming, self._named(grant["Grantee"], asked, ignored=ignored))
+        return owner, naming
 
-# The operations whose permission is not `s3:` and their own name.
-# Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
-_ACTIONS = {
-    "CompleteMultipartUpload": "s3:PutObject",
-    "CopyObject": "s3:PutObject",
-    "CreateMultipartUpload": "s3:PutObject",
-    "DeleteBucketAnalyticsConfiguration": "s3:PutAnalyticsConfiguration",
-    "DeleteBucketCors": "s3:PutBucketCORS",
-    "DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "DeleteBucketIntelligentTieringConfiguration": "s3:PutIntelligentTieringConfiguration",
-    "DeleteBucketInventoryConfiguration": "s3:PutInventoryConfiguration",
-    "DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "DeleteBucketMetricsConfiguration": "s3:PutMetricsConfiguration",
-    "DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
-    "DeleteBucketReplication": "s3:PutReplicationConfiguration",
-    "DeleteBucketTagging": "s3:PutBucketTagging",
-    "DeleteObjects": "s3:DeleteObject",
-    "DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
-    "GetBucketAnalyticsConfiguration": "s3:GetAnalyticsConfiguration",
-    "GetBucketCors": "s3:GetBucketCORS",
-    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "GetBucketIntelligentTieringConfiguration": "s3:GetIntelligentTieringConfiguration",
-    "GetBucketInventoryConfiguration": "s3:GetInventoryConfiguration",
-    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "GetBucketMetricsConfiguration": "s3:GetMetricsConfiguration",
-    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
-    "GetBucketReplication": "s3:GetReplicationConfiguration",
-    "GetObjectAttributes": "s3:GetObject",
-    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
-    "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject",
-    "ListBucketAnalyticsConfigurations": "s3:GetAnalyticsConfiguration",
-    "ListBucketIntelligentTieringConfigurations": "s3:GetIntelligentTieringConfiguration",
-    "ListBucketInventoryConfigurations": "s3:GetInventoryConfiguration",
-    "ListBucketMetricsConfigurations": "s3:GetMetricsConfiguration",
-    "ListBuckets": "s3:ListAllMyBuckets",
-    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "ListObjectVersions": "s3:ListBucketVersions",
-    "ListObjects": "s3:ListBucket",
-    "ListObjectsV2": "s3:ListBucket",
-    "ListParts": "s3:ListMultipartUploadParts",
-    "PutBucketAccelerateConfiguration": "s3:PutAccelerateConfiguration",
-    "PutBucketAnalyticsConfiguration": "s3:PutAnalyticsConfiguration",
-    "PutBucketCors": "s3:PutBucketCORS",
-    "PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "PutBucketIntelligentTieringConfiguration": "s3:PutIntelligentTieringConfiguration",
-    "PutBucketInventoryConfiguration": "s3:PutInventoryConfiguration",
-    "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "PutBucketMetricsConfiguration": "s3:PutMetricsConfiguration",
-    "PutBucketNotificationConfiguration": "s3:PutBucketNotification",
-    "PutBucketReplication": "s3:PutReplicationConfiguration",
-    "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
-    "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "RenameObject": "s3:PutObject",
-    "UploadPart": "s3:PutObject",
-    "UploadPartCopy": "s3:PutObject",
-}
+    def _named(self, grantee: dict[str, Any], asked: Asked, *, ignored: bool) -> Naming:
+        principal = asked.caller.principal
+        everybody = Naming.ROLE if principal.kind in SESSIONS else Naming.SELF
+        uri = grantee.get("URI")
+        if uri is None:
+            anonymous = principal.kind is PrincipalKind.ANONYMOUS
+            own = not anonymous and grantee["ID"] == self._account(principal.account).canonical_id
+            return Naming.ACCOUNT if own else Naming.NOT
+        if ignored:
+            return Naming.NOT
+        if uri == acl.ALL_USERS:
+            return everybody
+        known = principal.kind is not PrincipalKind.ANONYMOUS
+        return everybody if known and uri == acl.AUTHENTICATED_USERS else Naming.NOT
+
+    def _find(self, asked: Asked, bucket: Bucket) -> StoredObject | None:
+        if not asked.key:
+            return None
+        return self._store.object(
+            bucket.bucket_id, key_bytes(asked.key), asked.version_id, inline=False
+        )
+
+    def _question(
+        self, asked: Asked, account: str, find: Callable[[], StoredObject | None]
+    ) -> Question:
+        context = Context(
+            request_keys(asked, self._clock, find), caller_keys(asked.caller, self._clock)
+        )
+        return Question(asked.caller.principal, asked.action, asked.resource, account, context)
 
 
-# The permissions of the same operations on a version that the request names.
-_VERSION_ACTIONS = {
-    "DeleteObject": "s3:DeleteObjectVersion",
-    "DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
-    "GetObject": "s3:GetObjectVersion",
-    "GetObjectAcl": "s3:GetObjectVersionAcl",
-    "GetObjectAttributes": "s3:GetObjectVersion",
-    "GetObjectTagging": "s3:GetObjectVersionTagging",
-    "HeadObject": "s3:GetObjectVersion",
-    "PutObjectAcl": "s3:PutObjectVersionAcl",
-    "PutObjectTagging": "s3:PutObjectVersionTagging",
-}
-
-
-def action_of(operation: str, *, of_version: bool = False) -> str:
-    """The permission that an operation needs on the resource of its path.
-
-    `of_version` tells of a request that names a version id.
-    """
-    action = _ACTIONS.get(operation, f"s3:{operation}")
-    return _VERSION_ACTIONS.get(operation, action) if of_version else action
+def refusal(asked: Asked, decision: Decision) -> S3Error:
+    """The error of a refused request; only the bucket's own account is told what decided."""
+    principal, bucket = asked.caller.principal, asked.bucket
+    stranger = bucket is not None and principal.account != bucket.account
+    if stranger or principal.kind is PrincipalKind.ANONYMOUS:
+        return S3Error("AccessDenied")
+    resource = asked.resource
+    return S3Error(
+        "AccessDenied",
+        f"User: {principal.arn} is not authorized to perform: {asked.action} on resource: "
+        f'"{resource}" {decision.because(asked.action)}',
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kms.aws.clock import Clock
 from kms.aws.identity import Caller
@@ -43,7 +43,8 @@ class Trace:
 class Services:
     """The parts that operations work with; one set a worker process.
 
-    `account` finds the names of an account by its number.
+    `account` finds the names of an account by its number, `account_of` the number by the
+    canonical id.
     """
 
     store: "Store"
@@ -52,6 +53,15 @@ class Services:
     settings: "Settings"
     account: Callable[[str], "Account"]
     tokens: "Tokens"
+    account_of: Callable[[str], str | None] = lambda canonical_id: None
+
+
+class Authorize(Protocol):
+    """Asks whether the caller may do `action` ("s3:GetObject"); raises AccessDenied."""
+
+    def __call__(
+        self, action: str, bucket: Bucket, key: str, version_id: str | None = None
+    ) -> None: ...
 
 
 @dataclass(slots=True)
@@ -60,13 +70,12 @@ class Call:
 
     `target` is the bucket that the path names; the front door has checked that it exists, that
     its region and expected owner fit, and that the caller may run the operation on it.
-    `authorize(action, bucket, key)` asks about further resources (a copy's source) and raises
-    AccessDenied.
+    `authorize` asks about further permissions and resources, such as a copy's source.
     """
 
     caller: Caller
     services: Services
-    authorize: Callable[[str, Bucket, str], None]
+    authorize: "Authorize"
     target: Bucket | None = None
     trace: Trace = field(default_factory=lambda: Trace(enabled=False))
 

@@ -45,6 +45,7 @@ from objstore.account.sealing import SECRET_BYTES, Sealing
 from objstore.account.seed import Seed, parse_seed
 from objstore.app import Application
 from objstore.authenticate import Authenticator
+from objstore.authorize import Authorizer
 from objstore.call import Services
 from objstore.crypt.data_keys import DataKeys
 from objstore.doors import Identification, KMSDoor, QueryDoor
@@ -330,6 +331,24 @@ def export_block(settings: Settings, endpoint: str) -> str:
         kms.close()
 
 
+def s3_door(
+    services: Services,
+    authenticator: Authenticator,
+    directory: Directory,
+    wall: Clock,
+    traces: TraceFile | None,
+) -> Gateway:
+    authorizer = Authorizer(
+        services.store,
+        services.clock,
+        account=directory.account,
+        account_of=directory.account_of,
+    )
+    return Gateway(
+        services, authenticator=authenticator, authorizer=authorizer, wall=wall, traces=traces
+    )
+
+
 def application() -> Application:
     """The ASGI application of a worker; its settings come from the environment."""
     settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
@@ -351,6 +370,7 @@ def application() -> Application:
         settings=settings,
         account=directory.account,
         tokens=Tokens(token_key(kms)),
+        account_of=directory.account_of,
     )
     authenticator = Authenticator(
         finder,
@@ -375,7 +395,7 @@ def application() -> Application:
 
     return Application(
         doors={
-            "s3": Gateway(services, authenticator=authenticator, traces=traces),
+            "s3": s3_door(services, authenticator, directory, wall, traces),
             "kms": KMSDoor(kms.handle, identification),
             "iam": QueryDoor(accounts.iam, identification, region=settings.region),
             "sts": QueryDoor(accounts.sts, identification, region=settings.region),

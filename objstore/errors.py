@@ -187,6 +187,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "The bucket you are attempting to access must be addressed using the specified endpoint. "
         "Please send all future requests to this endpoint.",
     ),
+    "PolicyTooLarge": (400, "Policy exceeds the maximum allowed document size."),
     "PreconditionFailed": (
         412,
         "At least one of the pre-conditions you specified did not hold",

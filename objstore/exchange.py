@@ -69,6 +69,14 @@ class Request:
         self.received_bytes = 0
 
     @property
+    def tls_version(self) -> str:
+        """The version of TLS that the connection uses, such as "1.3"; "" for plain http."""
+        if not self.secure or self.connection is None:
+            return ""
+        found = self.connection.transport.get_extra_info("ssl_object")
+        return "" if found is None else str(found.version() or "").removeprefix("TLSv")
+
+    @property
     def disconnected(self) -> bool:
         """Whether the client has gone, so that producing more of the answer is of no use."""
         return self.connection is not None and bool(self.connection.disconnected)

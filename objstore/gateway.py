@@ -8,16 +8,19 @@ another operation.
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kms.aws.authentication import Request as SignedRequest
+from kms.aws.clock import Clock
 from kms.aws.identity import Caller
 from kms.aws.model import load
+from objstore.actions import AFTER_BINDING, PER_KEY, action_of
 from objstore.authenticate import Authenticated, Authenticator
-from objstore.authorize import action_of, authorize
+from objstore.authorize import Authorizer
 from objstore.browsers import cors_headers, preflight
 from objstore.call import Call, Reply, Services, Trace
+from objstore.condition_keys import FORM_TYPE, HEADER_TYPE, PRESIGNED_TYPE, Asked, Facts
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Headers, Request, Response
 from objstore.forms import Form, answer, upload_of
@@ -61,6 +64,22 @@ def _caller(request: Request, authenticated: Authenticated) -> Caller:
     return caller
 
 
+def _facts(
+    request: Request, authenticated: Authenticated, query: Mapping[str, str], wall: Clock
+) -> Facts:
+    """What policies may ask about a request."""
+    kind, signed_at = "", ""
+    if authenticated.credential is not None:
+        kind = PRESIGNED_TYPE if authenticated.presigned else HEADER_TYPE
+        signed_at = query.get("X-Amz-Date") or request.headers.get("x-amz-date", "")
+    return Facts(request.headers, query, wall, kind, signed_at, request.tls_version)
+
+
+# What a GET or HEAD says of an object that is not there is for those who may list the bucket.
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
+_LISTING = "s3:ListBucket"
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """Everything about one operation that is worked out once, at the start.
@@ -87,12 +106,16 @@ class Gateway:
         services: Services,
         *,
         authenticator: Authenticator,
+        authorizer: Authorizer,
+        wall: Clock,
         traces: TraceFile | None,
     ) -> None:
         model = load("s3")
         self._services = services
         self._settings = services.settings
         self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._wall = wall
         self._traces = traces
         self._router = compile_routes(model)
         self._operations: Mapping[str, Compiled] = {
@@ -139,8 +162,12 @@ class Gateway:
                 Operation=request.operation,
             )
         bucket = self._bucket(request, bucket_name, caller)
-        action = compiled.version_action if VERSION_PARAMETER in query else compiled.action
-        authorize(caller, action, bucket, key)
+        facts = _facts(request, authenticated, query, self._wall)
+        version_id = query.get(VERSION_PARAMETER)
+        action = compiled.action if version_id is None else compiled.version_action
+        asked = Asked(caller, action, bucket, key if bucket else bucket_name, facts, version_id)
+        if request.operation not in AFTER_BINDING and request.operation not in PER_KEY:
+            self._authorizer.check(asked)
         payload = Payload(
             request.receive, authenticated, request.headers, length_required=compiled.streams
         )
@@ -151,7 +178,10 @@ class Gateway:
             arguments = compiled.bind(key or None, query, request.headers, document, payload)
             if request.operation == "CreateBucket":
                 arguments["bucket"] = bucket_name
-            return await self._call(request, compiled, bucket, caller, arguments)
+            if request.operation in AFTER_BINDING:
+                asked = replace(asked, facts=replace(facts, arguments=arguments))
+                self._authorizer.check(asked)
+            return await self._call(request, compiled, asked, arguments)
         finally:
             request.received_bytes = payload.received
 
@@ -165,32 +195,38 @@ class Gateway:
         upload = upload_of(
             fields, bucket=bucket_name, filename=form.filename, now=self._authenticator.now()
         )
-        authorize(caller, "s3:PutObject", bucket, upload.key)
+        signed_at = fields.get("x-amz-date", "")
+        kind = "" if authenticated.credential is None else FORM_TYPE
+        facts = Facts(upload.headers, {}, self._wall, kind, signed_at, request.tls_version)
+        asked = Asked(caller, "s3:PutObject", bucket, upload.key, facts)
+        self._authorizer.check(asked)
         compiled = self._operations["PutObject"]
         spool = Spool(self._services.store)
         try:
             await form.read_file(spool, upload.sizes)
             arguments = compiled.bind(upload.key, {}, upload.headers, None, spool)
-            stored = await self._call(request, compiled, bucket, caller, arguments)
+            stored = await self._call(request, compiled, asked, arguments)
         finally:
             spool.close()
         return answer(upload, request, stored, bucket=bucket_name)
 
     async def _call(
-        self,
-        request: Request,
-        compiled: Compiled,
-        bucket: Bucket | None,
-        caller: Caller,
-        arguments: dict[str, Any],
+        self, request: Request, compiled: Compiled, asked: Asked, arguments: dict[str, Any]
     ) -> Response:
-        def authorize_further(action: str, other: Bucket, key: str) -> None:
-            authorize(caller, action, other, key)
+        def authorize_further(
+            action: str, bucket: Bucket, key: str, version_id: str | None = None
+        ) -> None:
+            further = Asked(asked.caller, action, bucket, key, asked.facts, version_id)
+            self._authorizer.check(further)
 
         trace = Trace(enabled=self._traces is not None)
-        call = Call(caller, self._services, authorize_further, bucket, trace)
+        call = Call(asked.caller, self._services, authorize_further, asked.bucket, trace)
         try:
             reply = await compiled.handler(call, **arguments)
+        except S3Error as error:
+            if error.code in _MISSING and asked.bucket is not None:
+                self._authorizer.check(replace(asked, action=_LISTING, key=""))
+            raise
         finally:
             self._keep_trace(request, trace)
         status, headers, body = compiled.render(reply)

@@ -26,12 +26,15 @@ class Directory:
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
         self._credentials: dict[str, Credential] = {}
+        self._by_canonical_id: dict[str, str] = {}
 
     def add_account(self, account: Account) -> None:
         self._accounts[account.account] = account
+        self._by_canonical_id[account.canonical_id] = account.account
 
     def add_credential(self, credential: Credential) -> None:
         self._credentials[credential.access_key_id] = credential
+        self.account(credential.principal.account)
 
     def find(self, access_key_id: str, session_token: str | None = None) -> Credential | None:
         """The credential of a root's access key; satisfies `kms.aws.identity.Credentials`."""
@@ -45,7 +48,14 @@ class Directory:
     def account(self, account: str) -> Account:
         """The account's names; one that was never named gets a canonical id from its number."""
         known = self._accounts.get(account)
-        return known if known is not None else unnamed_account(account)
+        if known is None:
+            known = unnamed_account(account)
+            self.add_account(known)
+        return known
+
+    def account_of(self, canonical_id: str) -> str | None:
+        """The number of the account with this canonical id, if it has been heard of."""
+        return self._by_canonical_id.get(canonical_id)
 
 
 def unnamed_account(account: str) -> Account:

@@ -1,4 +1,4 @@
-"""GetBucketAcl and PutBucketAcl.
+"""GetBucketAcl, PutBucketAcl, GetObjectAcl and PutObjectAcl.
 
 Stored are the grants alone; a bucket without any has its owner's full control. Where ACLs are
 off, which is every bucket's default, they can only be set to what they are anyway.
@@ -13,6 +13,8 @@ from objstore.errors import S3Error
 from objstore.rules import access
 from objstore.rules.acl import (
     NO_GRANT_HEADERS,
+    OWNER,
+    SETTING,
     Grant,
     GrantHeaders,
     canned,
@@ -22,9 +24,10 @@ from objstore.rules.acl import (
     of_headers,
     owner_grant,
 )
+from objstore.transfer import grants as object_grants
 from objstore.transfer import subresources
-
-SETTING = "acl"
+from objstore.transfer.attributes import change
+from objstore.transfer.source import find
 
 
 async def get_bucket_acl(call: Call) -> Reply:
@@ -58,11 +61,50 @@ async def put_bucket_acl(
     return {}
 
 
+async def get_object_acl(call: Call, *, key: str, version_id: str | None = None) -> Reply:
+    stored = find(call, call.bucket, key, version_id, inline=False)
+    return object_grants.document(call, stored.attributes)
+
+
+async def put_object_acl(
+    call: Call,
+    *,
+    key: str,
+    version_id: str | None = None,
+    acl: str | None = None,
+    grants: GrantHeaders = NO_GRANT_HEADERS,
+    access_control_policy: Mapping[str, Any] | None = None,
+) -> Reply:
+    """Raises AccessControlListNotSupported, AccessDenied for a public ACL that is blocked."""
+    stored = find(call, call.bucket, key, version_id, inline=False, method="PUT")
+    enforced = access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED
+    account = call.bucket.account if enforced else object_grants.owner_of(call, stored.attributes)
+    bucket_owner = call.canonical_id(call.bucket.account)
+    named = _grants(
+        call.canonical_id(account), acl, grants, access_control_policy, bucket_owner=bucket_owner
+    )
+    if enforced:
+        if not is_only(named, call.canonical_id(account)) and acl != "bucket-owner-full-control":
+            raise S3Error("AccessControlListNotSupported")
+        return {}
+    object_grants.check_public(call, named)
+    kept = object_grants.attributes_of(call, account, named)
+
+    def replaced(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        others = {n: value for n, value in attributes.items() if n not in (SETTING, OWNER)}
+        return others | kept
+
+    await change(call, key, version_id, replaced)
+    return {}
+
+
 def _grants(
     owner: str,
     acl: str | None,
     headers: GrantHeaders,
     document: Mapping[str, Any] | None,
+    *,
+    bucket_owner: str = "",
 ) -> list[Grant]:
     """The grants of a request, which must name them in exactly one way."""
     by_header = headers != NO_GRANT_HEADERS
@@ -78,4 +120,4 @@ def _grants(
         return of_headers(headers)
     if acl is None:
         raise S3Error("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
-    return canned(acl, owner=owner, bucket_owner=owner)
+    return canned(acl, owner=owner, bucket_owner=bucket_owner or owner)

@@ -211,9 +211,6 @@ PUBLIC_ACCESS_BLOCK = SubResource(
     member="PublicAccessBlockConfiguration",
     default=access.BLOCK_ALL,
 )
-POLICY = SubResource(
-    access.POLICY, "policy", _pure(access.check_policy), "NoSuchBucketPolicy", member="Policy"
-)
 
 put_bucket_cors = put(CORS)
 get_bucket_cors = get(CORS)
@@ -240,9 +237,6 @@ delete_bucket_ownership_controls = delete(OWNERSHIP)
 put_public_access_block = put(PUBLIC_ACCESS_BLOCK)
 get_public_access_block = get(PUBLIC_ACCESS_BLOCK)
 delete_public_access_block = delete(PUBLIC_ACCESS_BLOCK)
-put_bucket_policy = put(POLICY)
-get_bucket_policy = get(POLICY)
-delete_bucket_policy = delete(POLICY)
 
 
 async def put_bucket_lifecycle_configuration(

@@ -79,7 +79,7 @@ async def _delete_entry(call: Call, entry: Mapping[str, Any], *, bypass: bool) -
             entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size")
         )
     try:
-        call.authorize(action, call.bucket, key)
+        call.authorize(action, call.bucket, key, version_id)
         named = _named_in_list(call, version_id)
         reply = await _delete(call, key, named, conditions, bypass=bypass)
     except AWSError as error:

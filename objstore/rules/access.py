@@ -1,4 +1,4 @@
-"""Ownership, public access block and bucket policy: the documents, not their evaluation.
+"""Ownership and public access block: the documents, not their evaluation.
 
 A new bucket has AWS's defaults of today without anything stored: ACLs off, public access blocked.
 A document that was deleted is stored as None, because its absence means something else.
@@ -7,7 +7,6 @@ Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-owne
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +14,9 @@ from objstore.errors import S3Error
 
 OWNERSHIP = "ownership"
 PUBLIC_ACCESS_BLOCK = "public_access_block"
-POLICY = "policy"
 OWNER_ENFORCED = "BucketOwnerEnforced"
 OWNER_PREFERRED = "BucketOwnerPreferred"
 OBJECT_WRITER = "ObjectWriter"
-POLICY_BYTES_MAX = 20 * 1024
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 BLOCK_ALL: Mapping[str, bool] = dict.fromkeys(BLOCKS, True)
 BLOCK_NOTHING: Mapping[str, bool] = dict.fromkeys(BLOCKS, False)
@@ -67,18 +64,3 @@ def check_ownership(document: Mapping[str, Any]) -> Mapping[str, Any]:
 def check_public_access_block(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The block to store: a member that is not named is off."""
     return {**BLOCK_NOTHING, **document}
-
-
-def check_policy(text: str) -> str:
-    """The policy's text, to store as it is. Raises MalformedPolicy."""
-    if len(text.encode()) > POLICY_BYTES_MAX:
-        raise S3Error("MalformedPolicy", "Policy exceeds the maximum allowed document size.")
-    try:
-        document = json.loads(text) if text.startswith("{") else None
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise S3Error("MalformedPolicy")
-    if not document.get("Statement"):
-        raise S3Error("MalformedPolicy", "Missing required field Statement")
-    return text

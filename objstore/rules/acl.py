@@ -15,6 +15,8 @@ AUTHENTICATED_USERS = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers
 LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 GROUPS = frozenset({ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY})
 PUBLIC_GROUPS = frozenset({ALL_USERS, AUTHENTICATED_USERS})
+SETTING = "acl"
+OWNER = "owner"
 GRANTS_MAX = 100
 FULL_CONTROL = "FULL_CONTROL"
 

@@ -11,7 +11,7 @@ from kms.aws.errors import AWSError
 from objstore.call import Call
 from objstore.names import key_bytes
 from objstore.storage.records import Bucket, StoredObject
-from objstore.transfer import archive, locks, tags
+from objstore.transfer import archive, grants, locks, tags
 from objstore.transfer.locks import LockHeaders
 from objstore.transfer.receive import commit
 from objstore.transfer.source import find, missing
@@ -24,6 +24,11 @@ class AttributeHeaders(LockHeaders):
     """The members that PutObject, CopyObject and CreateMultipartUpload share."""
 
     tagging: str | None = None
+    acl: str | None = None
+    grant_full_control: str | None = None
+    grant_read: str | None = None
+    grant_read_acp: str | None = None
+    grant_write_acp: str | None = None
 
 
 NO_ATTRIBUTE_HEADERS = AttributeHeaders()
@@ -34,9 +39,9 @@ def asked(call: Call, key: str, headers: AttributeHeaders) -> dict[str, Any]:
 
     Raises what `tags` and `locks` raise, and AccessDenied.
     """
+    attributes = grants.asked(call, key, headers)
     if headers is NO_ATTRIBUTE_HEADERS:
-        return {}
-    attributes: dict[str, Any] = {}
+        return attributes
     if headers.tagging is not None:
         call.authorize("s3:PutObjectTagging", call.bucket, key)
         named = tags.from_header(headers.tagging)

@@ -24,7 +24,6 @@ INSTANT_CLASSES = frozenset(
     }
 )
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-PRIVATE_ACLS = frozenset({"private", "bucket-owner-full-control"})
 
 # Content headers by their wire name, and the model's member that carries each.
 MEMBERS = {
@@ -51,7 +50,6 @@ class ContentHeaders:
     website_redirect_location: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     storage_class: str | None = None
-    acl: str | None = None
 
 
 NO_CONTENT_HEADERS = ContentHeaders()
@@ -60,17 +58,10 @@ NO_CONTENT_HEADERS = ContentHeaders()
 def check(headers: ContentHeaders) -> None:
     """Return if an object may be described so.
 
-    Raises AccessControlListNotSupported, InvalidStorageClass or MetadataTooLarge.
+    Raises InvalidStorageClass or MetadataTooLarge.
     """
-    check_acl(headers.acl)
     check_storage_class(headers.storage_class)
     check_metadata(headers.metadata)
-
-
-def check_acl(acl: str | None) -> None:
-    """Return for the ACLs that mean what BucketOwnerEnforced means anyway."""
-    if acl is not None and acl not in PRIVATE_ACLS:
-        raise S3Error("AccessControlListNotSupported")
 
 
 def check_storage_class(storage_class: str | None) -> None:

@@ -123,7 +123,8 @@ def copy_source(call: Call, text: str, *, expected_owner: str | None) -> CopySou
         raise S3Error("NoSuchBucket", BucketName=bucket_name)
     if expected_owner is not None and expected_owner != bucket.account:
         raise S3Error("AccessDenied")
-    call.authorize("s3:GetObject" if version_id is None else "s3:GetObjectVersion", bucket, key)
+    action = "s3:GetObject" if version_id is None else "s3:GetObjectVersion"
+    call.authorize(action, bucket, key, version_id)
     try:
         stored = find(call, bucket, key, version_id)
     except S3Error as error:

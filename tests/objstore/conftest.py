@@ -47,6 +47,8 @@ def payload_of(data: bytes, headers: dict[str, str] | None = None) -> Payload:
 class S3:
     """Calls handlers by their AWS names on one bucket, as the root of the account."""
 
+    caller_of = staticmethod(caller_of)
+
     def __init__(self, store: Store, kms: KMS, clock: FixedClock, folder: Path) -> None:
         self.store = store
         self.kms = kms
@@ -66,7 +68,10 @@ class S3:
         self.authorized: list[tuple[str, str, str]] = []
         self.refuse: Callable[[str, str], Exception | None] = lambda action, key: None
 
-    def _authorize(self, action: str, bucket: Bucket, key: str) -> None:
+    def _authorize(
+        self, action: str, bucket: Bucket, key: str, version_id: str | None = None
+    ) -> None:
+        del version_id
         self.authorized.append((action, bucket.name, key))
         error = self.refuse(action, key)
         if error is not None:

@@ -1,47 +1,323 @@
+"""Who may do what to buckets and objects. The expectations follow AWS's documentation.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-policy-alternatives-guidelines.html
+"""
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from kms.aws.identity import ANONYMOUS, Caller, Principal, PrincipalKind
-from objstore.account.directory import root_principal
-from objstore.authorize import action_of, authorize
+from kms.aws.clock import FixedClock
+from kms.aws.identity import ANONYMOUS, Caller, Policies, Principal, PrincipalKind, Session
+from kms.aws.policy import Policy, PolicyKind, parse
+from objstore.account.directory import Directory, root_principal
+from objstore.authorize import Authorizer, refusal
+from objstore.condition_keys import Asked, Facts
 from objstore.errors import S3Error
-from objstore.storage.records import Bucket
+from objstore.rules import acl
+from objstore.rules.access import ownership_document
+from objstore.storage.records import Bucket, StoredObject
 
-BOB = Principal(
-    PrincipalKind.USER, "111111111111", "arn:aws:iam::111111111111:user/bob", "AIDABOB", "bob"
-)
-BUCKET = Bucket("photos", bytes(16), "111111111111", "us-east-1", 0)
-
-
-def caller(principal: Principal) -> Caller:
-    return Caller(principal, "AKIA", "us-east-1", "REQUEST")
-
-
-@pytest.mark.parametrize("principal", [root_principal("111111111111"), BOB])
-def test_the_buckets_account_may(principal: Principal) -> None:
-    authorize(caller(principal), "s3:GetObject", BUCKET, "cat.jpg")
-    authorize(caller(principal), "s3:ListAllMyBuckets", None, "")
+OWN, OTHER = "111111111111", "222222222222"
+CLOCK = FixedClock(1_700_000_000)
+FACTS = Facts({}, {}, CLOCK)
+PUBLIC = {"public_access_block": None}
+WITH_ACLS = {**PUBLIC, "ownership": ownership_document("ObjectWriter")}
+DIRECTORY = Directory()
 
 
-@pytest.mark.parametrize("principal", [root_principal("222222222222"), ANONYMOUS])
-def test_nobody_else_may(principal: Principal) -> None:
-    with pytest.raises(S3Error) as caught:
-        authorize(caller(principal), "s3:GetObject", BUCKET, "cat.jpg")
-    assert (caught.value.code, caught.value.status) == ("AccessDenied", 403)
+def policy(effect: str = "Allow", action: str = "s3:*", **more: Any) -> Policy:
+    statement = {"Effect": effect, "Action": action, "Resource": "*", **more}
+    text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    return parse(text, kind=PolicyKind.IDENTITY)
 
 
-def test_anonymous_has_no_account() -> None:
-    with pytest.raises(S3Error, match="AccessDenied"):
-        authorize(caller(ANONYMOUS), "s3:ListAllMyBuckets", None, "")
+ALLOW, DENY, ELSEWHERE = policy(), policy("Deny"), policy(action="s3:ListAllMyBuckets")
+
+
+def user(account: str, identity: str = "", boundary: str = "") -> Principal:
+    policies = Policies(
+        {"": (), "allow": (ALLOW,), "deny": (ALLOW, DENY)}[identity],
+        {"": None, "allow": ALLOW, "elsewhere": ELSEWHERE}[boundary],
+    )
+    arn = f"arn:aws:iam::{account}:user/bob"
+    return Principal(PrincipalKind.USER, account, arn, f"AIDA{account}", "bob", policies=policies)
+
+
+def session(account: str, identity: str = "", limits: str = "") -> Principal:
+    policies = Policies(
+        {"": (), "allow": (ALLOW,), "deny": (ALLOW, DENY)}[identity],
+        None,
+        {"": None, "allow": (ALLOW,), "elsewhere": (ELSEWHERE,)}[limits],
+    )
+    issuer = Session(f"arn:aws:iam::{account}:role/r", f"AROA{account}", "r", 0.0)
+    arn = f"arn:aws:sts::{account}:assumed-role/r/s"
+    kind = PrincipalKind.ASSUMED_ROLE
+    return Principal(kind, account, arn, f"AROA{account}:s", session=issuer, policies=policies)
+
+
+class Store:
+    """One object in every bucket; the real store's look-up."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self.attributes = attributes
+
+    def object(self, bucket_id: bytes, key: bytes, version: str | None, *, inline: bool) -> Any:
+        del version, inline
+        if key == b"missing":
+            return None
+        return StoredObject(
+            bucket_id, key, "null", 0, "", 0, "STANDARD", "", "", b"", b"", (), self.attributes
+        )
+
+
+def authorizer(**attributes: Any) -> Authorizer:
+    store: Any = Store(**attributes)
+    return Authorizer(store, CLOCK, account=DIRECTORY.account, account_of=DIRECTORY.account_of)
+
+
+def bucket(*statements: dict[str, Any], **settings: Any) -> Bucket:
+    if statements:
+        settings["policy"] = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    return Bucket("photos", bytes(16), OWN, "us-east-1", 0, settings)
+
+
+def statement(effect: str, principal: Any, action: str = "s3:*", **more: Any) -> dict[str, Any]:
+    resources = ["arn:aws:s3:::photos", "arn:aws:s3:::photos/*"]
+    return {
+        "Effect": effect, "Principal": principal, "Action": action, "Resource": resources, **more
+    }  # fmt: skip
+
+
+def asked(principal: Principal, target: Bucket | None, action: str = "s3:GetObject") -> Asked:
+    caller = Caller(principal, "AKIA", "us-east-1", "REQUEST", "192.0.2.1")
+    key = "k" if action.endswith(("Object", "ObjectAcl")) else ""
+    return Asked(caller, action, target, key, FACTS)
+
+
+def allowed(principal: Principal, target: Bucket | None, action: str = "s3:GetObject") -> bool:
+    return authorizer().may(asked(principal, target, action))
+
+
+# Each principal with: whether it is of the bucket's account, what its own policies come to for a
+# request within them, and whether a limit (boundary or session policy) shuts the request out.
+PRINCIPALS = {
+    "root": (root_principal(OWN), True, "root", False),
+    "user": (user(OWN), True, "", False),
+    "user allowed": (user(OWN, "allow"), True, "allow", False),
+    "user denied": (user(OWN, "deny"), True, "deny", False),
+    "user in a boundary": (user(OWN, "allow", "allow"), True, "allow", False),
+    "user outside its boundary": (user(OWN, "allow", "elsewhere"), True, "allow", True),
+    "session": (session(OWN), True, "", False),
+    "session allowed": (session(OWN, "allow"), True, "allow", False),
+    "session denied": (session(OWN, "deny"), True, "deny", False),
+    "session outside its policy": (session(OWN, "allow", "elsewhere"), True, "allow", True),
+    "other root": (root_principal(OTHER), False, "root", False),
+    "other user": (user(OTHER), False, "", False),
+    "other user allowed": (user(OTHER, "allow"), False, "allow", False),
+    "other user denied": (user(OTHER, "deny"), False, "deny", False),
+    "other session allowed": (session(OTHER, "allow"), False, "allow", False),
+    "anonymous": (ANONYMOUS, False, "", False),
+}
+
+
+def names(principal: Principal) -> dict[str, str]:
+    """How a bucket policy can name a principal: kind of naming, and the name."""
+    found = {"self": principal.arn, "account": f"arn:aws:iam::{principal.account}:root"}
+    if principal.session is not None:
+        found["role"] = principal.session.issuer_arn
+    return {} if principal is ANONYMOUS else found
+
+
+def expected(name: str, allow: str, deny: str) -> bool:
+    """AWS's evaluation, by hand: `allow` and `deny` are how the bucket policy names the caller."""
+    principal, same, own, outside = PRINCIPALS[name]
+    if deny or own == "deny":
+        return False
+    if principal is ANONYMOUS:
+        return allow == "everybody"
+    by_identity = own in ("root", "allow") and not outside
+    if not same:
+        return bool(allow) and by_identity
+    if principal.session is None and allow in ("self", "everybody") and own != "root":
+        return True
+    if principal.session is not None and allow == "self":
+        return True
+    if principal.session is not None and allow in ("role", "everybody"):
+        return not outside
+    return by_identity
+
+
+CASES = [
+    (name, allow, deny)
+    for name, (principal, *_) in PRINCIPALS.items()
+    for allow, deny in itertools.product(["", *names(principal), "everybody"], repeat=2)
+]
+
+
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:ListBucket"])
+@pytest.mark.parametrize(("name", "allow", "deny"), CASES)
+def test_matrix(name: str, allow: str, deny: str, action: str) -> None:
+    principal = PRINCIPALS[name][0]
+    called = {**names(principal), "everybody": "*"}
+    statements = [
+        statement(effect, {"AWS": called[how]})
+        for effect, how in (("Allow", allow), ("Deny", deny))
+        if how
+    ]
+    assert allowed(principal, bucket(*statements, **PUBLIC), action) is expected(name, allow, deny)
+
+
+def test_the_root_can_always_replace_the_policy() -> None:
+    locked = bucket(statement("Deny", "*"))
+    assert not allowed(root_principal(OWN), locked)
+    for action in ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"):
+        assert allowed(root_principal(OWN), locked, action)
+        assert not allowed(user(OWN, "allow"), locked, action)
+
+
+def test_restricted_buckets_give_a_public_policy_to_their_account_only() -> None:
+    everybody = statement("Allow", "*")
+    for settings, found in (({}, False), (PUBLIC, True)):
+        target = bucket(everybody, **settings)
+        assert allowed(ANONYMOUS, target) is found
+        assert allowed(root_principal(OTHER), target) is found
+        assert allowed(user(OWN), target)
+
+
+def test_conditions_look_at_the_request() -> None:
+    target = bucket(
+        statement("Deny", "*", "s3:PutObject",
+                  Condition={"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}})
+    )  # fmt: skip
+    question = asked(user(OWN, "allow"), target, "s3:PutObject")
+    assert not authorizer().may(question)
+    sealed = Facts({"x-amz-server-side-encryption": "aws:kms"}, {}, CLOCK)
+    assert authorizer().may(replace(question, facts=sealed))
+
+
+def test_conditions_look_at_the_object() -> None:
+    condition = {"StringEquals": {"s3:ExistingObjectTag/team": "red"}}
+    target = bucket(statement("Allow", {"AWS": OTHER}, Condition=condition))
+    question = asked(root_principal(OTHER), target)
+    assert authorizer(tags={"team": "red"}).may(question)
+    assert not authorizer(tags={"team": "blue"}).may(question)
+    assert not authorizer(tags={"team": "red"}).may(replace(question, key="missing"))
+
+
+def grant(permission: str, *, account: str = "", uri: str = "") -> dict[str, Any]:
+    if uri:
+        return {"Grantee": {"Type": "Group", "URI": uri}, "Permission": permission}
+    identity = DIRECTORY.account(account).canonical_id
+    return {**acl.owner_grant(identity), "Permission": permission}
 
 
 @pytest.mark.parametrize(
-    ("operation", "action"),
+    ("granted", "principal", "action", "found"),
     [
-        ("PutObject", "s3:PutObject"),
-        ("HeadObject", "s3:GetObject"),
-        ("ListObjectsV2", "s3:ListBucket"),
-        ("ListBuckets", "s3:ListAllMyBuckets"),
+        (grant("READ", account=OTHER), root_principal(OTHER), "s3:GetObject", True),
+        (grant("READ", account=OTHER), user(OTHER), "s3:GetObject", False),
+        (grant("READ", account=OTHER), user(OTHER, "allow"), "s3:GetObject", True),
+        (grant("READ", account=OTHER), root_principal(OTHER), "s3:GetObjectAcl", False),
+        (grant("READ", account=OTHER), ANONYMOUS, "s3:GetObject", False),
+        (grant("FULL_CONTROL", account=OTHER), root_principal(OTHER), "s3:PutObjectAcl", True),
+        (grant("READ", uri=acl.ALL_USERS), ANONYMOUS, "s3:GetObject", True),
+        (grant("READ", uri=acl.ALL_USERS), user(OWN), "s3:GetObject", True),
+        (grant("WRITE_ACP", uri=acl.ALL_USERS), ANONYMOUS, "s3:GetObject", False),
+        (grant("READ", uri=acl.AUTHENTICATED_USERS), ANONYMOUS, "s3:GetObject", False),
+        (grant("READ", uri=acl.AUTHENTICATED_USERS), root_principal(OTHER), "s3:GetObject", True),
+        (grant("READ", uri=acl.LOG_DELIVERY), root_principal(OTHER), "s3:GetObject", False),
     ],
 )
-def test_actions_are_those_of_policies(operation: str, action: str) -> None:
-    assert action_of(operation) == action
+def test_object_acls(
+    granted: dict[str, Any], principal: Principal, action: str, found: bool
+) -> None:
+    question = asked(principal, bucket(**WITH_ACLS), action)
+    assert authorizer(acl=[granted]).may(question) is found
+    # Where ACLs are off, one that was set before says nothing.
+    enforced = replace(question, bucket=bucket(**PUBLIC))
+    assert authorizer(acl=[granted]).may(enforced) is False
+
+
+def test_bucket_acls() -> None:
+    grants = [grant("READ", uri=acl.ALL_USERS), grant("WRITE", account=OTHER)]
+    target = bucket(**WITH_ACLS, acl={"Grants": grants})
+    assert allowed(ANONYMOUS, target, "s3:ListBucket")
+    assert not allowed(ANONYMOUS, target, "s3:PutObject")
+    assert allowed(root_principal(OTHER), target, "s3:PutObject")
+    assert not allowed(root_principal(OTHER), target, "s3:GetObject")
+    assert not allowed(root_principal(OTHER), target, "s3:PutBucketAcl")
+
+
+def test_public_acls_can_be_ignored() -> None:
+    settings = {**WITH_ACLS, "public_access_block": {
+        "BlockPublicAcls": False, "IgnorePublicAcls": True,
+        "BlockPublicPolicy": False, "RestrictPublicBuckets": False,
+    }}  # fmt: skip
+    question = asked(ANONYMOUS, bucket(**settings))
+    assert not authorizer(acl=[grant("READ", uri=acl.ALL_USERS)]).may(question)
+    other = replace(question, caller=replace(question.caller, principal=root_principal(OTHER)))
+    assert authorizer(acl=[grant("READ", account=OTHER)]).may(other)
+
+
+def test_an_object_belongs_to_who_wrote_it() -> None:
+    everything = statement("Allow", {"AWS": OWN})
+    theirs = authorizer(owner=OTHER)
+    target = bucket(everything, **WITH_ACLS)
+    assert not theirs.may(asked(root_principal(OWN), target))
+    assert theirs.may(asked(root_principal(OWN), target, "s3:DeleteObject"))
+    assert theirs.may(asked(root_principal(OTHER), target))
+    denied = bucket(statement("Deny", {"AWS": OTHER}), **WITH_ACLS)
+    assert not theirs.may(asked(root_principal(OTHER), denied))
+    enforced = bucket(everything, **PUBLIC)
+    assert theirs.may(asked(root_principal(OWN), enforced))
+
+
+def test_accounts_decide_about_new_buckets() -> None:
+    assert allowed(root_principal(OWN), None, "s3:CreateBucket")
+    assert allowed(user(OWN, "allow"), None, "s3:ListAllMyBuckets")
+    assert not allowed(user(OWN), None, "s3:ListAllMyBuckets")
+    assert not allowed(ANONYMOUS, None, "s3:ListAllMyBuckets")
+
+
+def message(principal: Principal, target: Bucket | None, action: str = "s3:GetObject") -> str:
+    question = asked(principal, target, action)
+    error = refusal(question, authorizer().decide(question))
+    assert isinstance(error, S3Error)
+    assert (error.code, error.status) == ("AccessDenied", 403)
+    return error.message
+
+
+def test_refusals_say_why_to_the_account_alone() -> None:
+    prefix = (
+        f"User: arn:aws:iam::{OWN}:user/bob is not authorized to perform: s3:GetObject on "
+        'resource: "arn:aws:s3:::photos/k" '
+    )
+    assert message(user(OWN), bucket()) == (
+        prefix + "because no identity-based policy allows the s3:GetObject action"
+    )
+    assert message(user(OWN, "deny"), bucket()) == (
+        prefix + "with an explicit deny in an identity-based policy"
+    )
+    assert message(user(OWN, "allow", "elsewhere"), bucket()) == (
+        prefix + "because no permissions boundary allows the s3:GetObject action"
+    )
+    denied = bucket(statement("Deny", "*"))
+    assert message(user(OWN, "allow"), denied) == (
+        prefix + "with an explicit deny in a resource-based policy"
+    )
+    assert message(user(OTHER, "allow"), denied) == "Access Denied"
+    assert message(ANONYMOUS, bucket()) == "Access Denied"
+    assert "because no identity-based policy allows the s3:ListAllMyBuckets action" in message(
+        user(OWN), None, "s3:ListAllMyBuckets"
+    )
+
+
+def test_check_raises_the_refusal() -> None:
+    authorizer().check(asked(root_principal(OWN), bucket()))
+    with pytest.raises(S3Error, match="AccessDenied"):
+        authorizer().check(asked(root_principal(OTHER), bucket()))

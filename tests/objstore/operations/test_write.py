@@ -7,6 +7,7 @@ import pytest
 from kms.aws.errors import AWSError
 from objstore.checksum import Algorithm, ChecksumHeaders, checksum
 from objstore.crypt.sse import EncryptionHeaders
+from objstore.transfer.attributes import AttributeHeaders
 from objstore.transfer.conditions import WriteConditions
 from objstore.transfer.content import ContentHeaders
 
@@ -63,7 +64,7 @@ BAD = checksum(Algorithm.CRC32, b"other")
         ({"headers": ContentHeaders(metadata={"a": "b" * 2048})}, "MetadataTooLarge"),
         ({"headers": ContentHeaders(storage_class="OUTPOSTS")}, "InvalidStorageClass"),
         ({"headers": ContentHeaders(storage_class="COLD")}, "InvalidStorageClass"),
-        ({"headers": ContentHeaders(acl="public-read")}, "AccessControlListNotSupported"),
+        ({"attributes": AttributeHeaders(acl="public-read")}, "AccessControlListNotSupported"),
         ({"encryption": EncryptionHeaders(sse_customer_algorithm="AES256")}, "InvalidArgument"),
         (
             {"encryption": EncryptionHeaders("aws:kms", "nobodys-key")},

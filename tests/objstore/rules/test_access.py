@@ -1,4 +1,4 @@
-"""Ownership, public access block and policy documents."""
+"""Ownership and public access block documents."""
 
 from typing import Any
 
@@ -6,29 +6,6 @@ import pytest
 
 from kms.aws.errors import AWSError
 from objstore.rules import access
-
-POLICIES = [
-    ("", "Policies must be valid JSON"),
-    ('["a"]', "Policies must be valid JSON"),
-    (' {"Statement": [1]}', "Policies must be valid JSON"),
-    ('{"Statement": ', "Policies must be valid JSON"),
-    ('{"Statement": ' + "[" * 20_000, "Policies must be valid JSON"),
-    ("{}", "Missing required field Statement"),
-    ('{"Statement": "' + "x" * 20_480 + '"}', "maximum allowed document size"),
-]
-
-
-@pytest.mark.parametrize(("text", "message"), POLICIES)
-def test_refused_policies(text: str, message: str) -> None:
-    with pytest.raises(AWSError, match=message) as caught:
-        access.check_policy(text)
-    assert caught.value.code == "MalformedPolicy"
-
-
-def test_a_policy_is_kept_as_its_text() -> None:
-    text = '{  "Statement": [{}] }'
-    assert access.check_policy(text) is text
-
 
 OWNERSHIPS: list[tuple[dict[str, Any], str]] = [
     ({}, "BucketOwnerEnforced"),

@@ -18,9 +18,6 @@ from objstore.transfer.content import (
     ("members", "code"),
     [
         ({}, None),
-        ({"acl": "private"}, None),
-        ({"acl": "bucket-owner-full-control"}, None),
-        ({"acl": "public-read"}, "AccessControlListNotSupported"),
         ({"storage_class": "GLACIER_IR"}, None),
         ({"storage_class": "DEEP_ARCHIVE"}, None),
         ({"storage_class": "standard"}, "InvalidStorageClass"),

@@ -1,0 +1,207 @@
+"""The condition keys of S3: what a request is about, worked out when a policy asks.
+
+Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html#amazons3-policy-keys
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from kms.aws import arn, sigv4
+from kms.aws.clock import Clock
+from kms.aws.context import Source, Value
+from kms.aws.identity import Caller
+from objstore.errors import AWSError
+from objstore.storage.records import Bucket, StoredObject
+from objstore.transfer import tags
+
+HEADER_TYPE = "REST-HEADER"
+PRESIGNED_TYPE = "REST-QUERY-STRING"
+FORM_TYPE = "POST"
+_EXISTING_TAG = "s3:existingobjecttag/"
+_REQUESTED_TAG = "s3:requestobjecttag/"
+_REQUEST_TAG = "aws:requesttag/"
+_RESOURCE_TAG = "aws:resourcetag/"
+_HEADER = "s3:x-amz-"
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a request says besides its resource. `auth_type` is "" for anonymous requests.
+
+    `signed_at` is the timestamp of its signature (YYYYMMDD'T'HHMMSS'Z'), `tls` a version like
+    "1.3". `arguments` are the members bound so far. `wall` is the clock that signatures go by.
+    """
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    wall: Clock
+    auth_type: str = ""
+    signed_at: str = ""
+    tls: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One permission on one resource: `action` as in "s3:GetObject".
+
+    `bucket` is None for what concerns the account itself, and then `key` is the name of a bucket
+    to be made, or "". `version_id` is the version that the request names.
+    """
+
+    caller: Caller
+    action: str
+    bucket: Bucket | None
+    key: str
+    facts: Facts
+    version_id: str | None = None
+
+    @property
+    def resource(self) -> str:
+        """The ARN that policies name."""
+        if self.bucket is None:
+            return f"arn:aws:s3:::{self.key}" if self.key else "*"
+        if not self.key:
+            return f"arn:aws:s3:::{self.bucket.name}"
+        return f"arn:aws:s3:::{self.bucket.name}/{self.key}"
+
+
+Find = Callable[[], StoredObject | None]
+
+
+def request_keys(asked: Asked, clock: Clock, find: Find) -> Source:
+    """The source of a request's keys. `find` looks up the object that it is about."""
+    facts = asked.facts
+
+    def value(key: str) -> Value:
+        known = KEYS.get(key)
+        if known is not None:
+            return known(asked, clock)
+        if key.startswith(_EXISTING_TAG):
+            return _tag(_existing_tags(find()), key[len(_EXISTING_TAG) :])
+        if key.startswith(_REQUESTED_TAG):
+            return _tag(_requested_tags(facts), key[len(_REQUESTED_TAG) :])
+        if key.startswith(_REQUEST_TAG):
+            return _tag(_bucket_tags_asked(facts), key[len(_REQUEST_TAG) :])
+        if key.startswith(_RESOURCE_TAG) and asked.bucket is not None:
+            listed = asked.bucket.settings.get("tagging") or {}
+            return _tag(_of_document(listed), key[len(_RESOURCE_TAG) :])
+        if key.startswith(_HEADER):
+            return facts.headers.get(key[3:])
+        return None
+
+    return value
+
+
+def _tag(found: Mapping[str, str], lowered: str) -> str | None:
+    return next((text for name, text in found.items() if name.lower() == lowered), None)
+
+
+def _existing_tags(stored: StoredObject | None) -> Mapping[str, str]:
+    if stored is None:
+        return {}
+    found: Mapping[str, str] = stored.attributes.get(tags.ATTRIBUTE, {})
+    return found
+
+
+def _requested_tags(facts: Facts) -> Mapping[str, str]:
+    """The tags that an object is to get, by header or by document; none if they make no sense."""
+    header = facts.headers.get("x-amz-tagging")
+    if header is not None:
+        try:
+            return tags.from_header(header)
+        except AWSError:
+            return {}
+    return _of_document(facts.arguments.get("tagging") or {})
+
+
+def _bucket_tags_asked(facts: Facts) -> Mapping[str, str]:
+    return _of_document(facts.arguments.get("tagging") or {})
+
+
+def _of_document(document: Mapping[str, Any]) -> Mapping[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in document.get("TagSet", ())}
+
+
+def _from_query(name: str) -> Callable[[Asked, Clock], Value]:
+    return lambda asked, clock: asked.facts.query.get(name)
+
+
+def _from_header(name: str) -> Callable[[Asked, Clock], Value]:
+    return lambda asked, clock: asked.facts.headers.get(name)
+
+
+def _kms_key_id(asked: Asked, clock: Clock) -> Value:
+    """The header as the ARN that it means; an alias stays what it is."""
+    del clock
+    text = asked.facts.headers.get("x-amz-server-side-encryption-aws-kms-key-id")
+    if text is None or asked.bucket is None or text.startswith(("arn:", "alias/")):
+        return text
+    return arn.kms_key(asked.bucket.region, asked.caller.account, text)
+
+
+def _signature_age(asked: Asked, clock: Clock) -> Value:
+    """How old the signature is, in milliseconds."""
+    del clock
+    if not asked.facts.signed_at:
+        return None
+    return str(int((asked.facts.wall.now() - sigv4.seconds_of(asked.facts.signed_at)) * 1000))
+
+
+def _remaining_days(asked: Asked, clock: Clock) -> Value:
+    text = asked.facts.headers.get("x-amz-object-lock-retain-until-date")
+    retention = asked.facts.arguments.get("retention") or {}
+    until = retention.get("RetainUntilDate")
+    if until is None and text is not None:
+        try:
+            until = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    if until is None:
+        return None
+    return str(int((until.astimezone(UTC).timestamp() - clock.now()) // _DAY_SECONDS))
+
+
+def _location(asked: Asked, clock: Clock) -> Value:
+    del clock
+    document = asked.facts.arguments.get("create_bucket_configuration") or {}
+    location: str | None = document.get("LocationConstraint")
+    return location
+
+
+def _operation_kind(asked: Asked, clock: Clock) -> Value:
+    """Whether PutObject permissions are used to make an object as a whole, or a part of one."""
+    del clock
+    if asked.action != "s3:PutObject":
+        return None
+    of_part = "partNumber" in asked.facts.query
+    starting = "uploads" in asked.facts.query
+    return "false" if of_part or starting else "true"
+
+
+KEYS: Mapping[str, Callable[[Asked, Clock], Value]] = {
+    "aws:resourceaccount": lambda asked, clock: asked.bucket.account if asked.bucket else None,
+    "aws:tagkeys": lambda asked, clock: tuple(_bucket_tags_asked(asked.facts)),
+    "s3:authtype": lambda asked, clock: asked.facts.auth_type or None,
+    "s3:delimiter": _from_query("delimiter"),
+    "s3:if-match": _from_header("if-match"),
+    "s3:if-none-match": _from_header("if-none-match"),
+    "s3:locationconstraint": _location,
+    "s3:max-keys": _from_query("max-keys"),
+    "s3:object-lock-legal-hold": _from_header("x-amz-object-lock-legal-hold"),
+    "s3:object-lock-mode": _from_header("x-amz-object-lock-mode"),
+    "s3:object-lock-remaining-retention-days": _remaining_days,
+    "s3:object-lock-retain-until-date": _from_header("x-amz-object-lock-retain-until-date"),
+    "s3:objectcreationoperation": _operation_kind,
+    "s3:prefix": _from_query("prefix"),
+    "s3:requestobjecttagkeys": lambda asked, clock: tuple(_requested_tags(asked.facts)),
+    "s3:resourceaccount": lambda asked, clock: asked.bucket.account if asked.bucket else None,
+    "s3:signatureage": _signature_age,
+    "s3:signatureversion": lambda asked, clock: sigv4.ALGORITHM if asked.facts.auth_type else None,
+    "s3:tlsversion": lambda asked, clock: asked.facts.tls or None,
+    "s3:versionid": lambda asked, clock: asked.version_id,
+    "s3:x-amz-server-side-encryption-aws-kms-key-id": _kms_key_id,
+}

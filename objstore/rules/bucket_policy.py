@@ -1,0 +1,200 @@
+"""Bucket policies: validation in S3's words, compiled once, and whether one is public.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html and
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from kms.aws.arn import account_root
+from kms.aws.policy import Flaw, Policy, PolicyError, PolicyKind, parse
+from kms.aws.policy_document import Effect, Statement
+from objstore.errors import S3Error
+
+SETTING = "policy"
+POLICY_BYTES_MAX = 20 * 1024
+COMPILED_MAX = 1024
+_ARN = "arn:aws:s3:::"
+_WORDS: Mapping[Flaw, str] = {
+    Flaw.NOT_JSON: "This policy contains invalid Json",
+    Flaw.VERSION: "The policy must contain a valid version string",
+    Flaw.FIELD_UNKNOWN: "Unknown field {detail}",
+    Flaw.FIELD_MISSING: "Missing required field {detail}",
+    Flaw.FIELD_TYPE: "Invalid policy syntax.",
+    Flaw.EFFECT: "Invalid effect: {detail}",
+    Flaw.PRINCIPAL: "Invalid principal in policy",
+    Flaw.ACTION: "Policy has invalid action",
+    Flaw.RESOURCE: "Policy has invalid resource",
+    Flaw.OPERATOR: "Invalid Condition type : {detail}",
+    Flaw.CONDITION_KEY: "Policy has an invalid condition key",
+    Flaw.SID_REPEATED: "Statement IDs (SID) in a single policy must be unique.",
+}
+# Conditions on these keys, with values that are fixed, keep a policy from being public.
+_NARROWING = frozenset(
+    {
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceip",
+        "aws:sourceowner",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:userid",
+        "s3:dataaccesspointaccount",
+        "s3:dataaccesspointarn",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    }
+)
+_EQUAL = ("stringequals", "stringlike", "arnequals", "arnlike", "ipaddress")
+_WIDEST_PREFIX = {4: 8, 6: 32}
+
+
+def check(text: str, bucket: str, account_of: Callable[[str], str | None]) -> str:
+    """The text, to store as it is. `account_of` finds the account of a canonical id.
+
+    Raises MalformedPolicy, PolicyTooLarge.
+    """
+    if len(text.encode()) > POLICY_BYTES_MAX:
+        raise S3Error("PolicyTooLarge")
+    if not text.startswith("{"):
+        raise S3Error(
+            "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'"
+        )
+    try:
+        policy = compiled(with_accounts(text, account_of))
+    except PolicyError as error:
+        words = _WORDS.get(error.flaw, "Invalid policy syntax.")
+        raise S3Error("MalformedPolicy", words.format(detail=error.detail)) from None
+    for statement in policy.statements:
+        _check_statement(statement, bucket)
+    return text
+
+
+def _check_statement(statement: Statement, bucket: str) -> None:
+    for resource in statement.resources:
+        named, _, key = resource.removeprefix(_ARN).partition("/")
+        if resource != "*" and (not resource.startswith(_ARN) or not _covers(named, bucket)):
+            raise S3Error("MalformedPolicy", "Policy has invalid resource")
+        del key
+    for action in statement.actions:
+        if action != "*" and not action.lower().startswith("s3:"):
+            raise S3Error("MalformedPolicy", "Policy has invalid action")
+    if not any(_fits(action, statement.resources) for action in statement.actions):
+        raise S3Error("MalformedPolicy", "Action does not apply to any resource(s) in statement")
+
+
+def _covers(pattern: str, bucket: str) -> bool:
+    """Whether a resource's bucket part can mean this bucket; only trailing wildcards are used."""
+    stem = pattern.partition("*")[0].partition("?")[0]
+    return pattern == bucket or (stem != pattern and bucket.startswith(stem))
+
+
+_OBJECT_WORDS = ("object", "multipartupload", "governance")
+_BUCKET_ACTIONS = frozenset(
+    {
+        "s3:getbucketobjectlockconfiguration",
+        "s3:listbucketmultipartuploads",
+        "s3:putbucketobjectlockconfiguration",
+    }
+)
+
+
+def _fits(action: str, resources: tuple[str, ...]) -> bool:
+    lowered = action.lower()
+    if "*" in lowered or "?" in lowered or "*" in resources:
+        return True
+    of_object = lowered not in _BUCKET_ACTIONS and any(word in lowered for word in _OBJECT_WORDS)
+    return any(
+        ("/" in resource) == of_object or ("/" not in resource and resource.endswith("*"))
+        for resource in resources
+    )
+
+
+def with_accounts(text: str, account_of: Callable[[str], str | None]) -> str:
+    """The text with `CanonicalUser` principals named as their accounts. Raises PolicyError."""
+    if "CanonicalUser" not in text:
+        return text
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise PolicyError(Flaw.NOT_JSON) from None
+    statements = document.get("Statement") if isinstance(document, dict) else None
+    for entry in statements if isinstance(statements, list) else [statements]:
+        for element in ("Principal", "NotPrincipal"):
+            principals = entry.get(element) if isinstance(entry, dict) else None
+            if isinstance(principals, dict) and "CanonicalUser" in principals:
+                _name_accounts(principals, account_of)
+    return json.dumps(document)
+
+
+def _name_accounts(principals: dict[str, Any], account_of: Callable[[str], str | None]) -> None:
+    listed = principals.pop("CanonicalUser")
+    named = principals.get("AWS", [])
+    accounts = [named] if isinstance(named, str) else list(named)
+    for identity in [listed] if isinstance(listed, str) else listed:
+        account = account_of(str(identity))
+        if account is None:
+            raise PolicyError(Flaw.PRINCIPAL, str(identity))
+        accounts.append(account_root(account))
+    principals["AWS"] = accounts
+
+
+@lru_cache(maxsize=COMPILED_MAX)
+def compiled(text: str) -> Policy:
+    """The policy of a text, compiled once. Raises PolicyError."""
+    return parse(text, kind=PolicyKind.BUCKET, name="the bucket policy")
+
+
+@lru_cache(maxsize=COMPILED_MAX)
+def denials(policy: Policy) -> Policy:
+    """Only what a policy denies."""
+    kept = tuple(one for one in policy.statements if one.effect is Effect.DENY)
+    keys = frozenset[str]().union(*(one.keys for one in kept))
+    return Policy(policy.kind, policy.name, policy.text, kept, keys)
+
+
+def of(settings: Mapping[str, Any], account_of: Callable[[str], str | None]) -> Policy | None:
+    """A bucket's policy, if it has one."""
+    text = settings.get(SETTING)
+    return None if text is None else of_text(text, account_of)
+
+
+def of_text(text: str, account_of: Callable[[str], str | None]) -> Policy:
+    """The policy of a text that `check` let through."""
+    return compiled(with_accounts(text, account_of))
+
+
+@lru_cache(maxsize=COMPILED_MAX)
+def is_public(policy: Policy) -> bool:
+    """Whether it allows something to everybody, with no condition that narrows who that is."""
+    return any(
+        statement.effect is Effect.ALLOW
+        and "*" in statement.principals.get("AWS", ())
+        and not any(
+            condition.key in _NARROWING
+            and condition.operator.lower().rpartition(":")[2].startswith(_EQUAL)
+            and all(_is_fixed(condition.key, value) for value in condition.values)
+            for condition in statement.conditions
+        )
+        for statement in policy.statements
+    )
+
+
+def _is_fixed(key: str, value: str) -> bool:
+    if "${" in value:
+        return False
+    if key == "aws:sourceip":
+        address, _, prefix = value.partition("/")
+        widest = _WIDEST_PREFIX[6 if ":" in address else 4]
+        return not prefix.isdigit() or int(prefix) >= widest
+    if key in ("aws:sourcearn", "aws:principalarn", "s3:dataaccesspointarn"):
+        # The account of an ARN must be there; what follows may be a pattern.
+        parts = value.split(":")
+        return len(parts) > 4 and "*" not in parts[4] and bool(parts[4])
+    return "*" not in value and "?" not in value

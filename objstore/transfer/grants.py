@@ -1,0 +1,138 @@
+"""Who owns a new object and to whom its ACL gives access, where the bucket has ACLs.
+
+An object's owner is kept when it is not the bucket's account, its grants when they say more than
+that the owner has full control.
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from objstore.call import Call
+from objstore.errors import S3Error
+from objstore.rules import access
+from objstore.rules.acl import (
+    FULL_CONTROL,
+    NO_GRANT_HEADERS,
+    OWNER,
+    SETTING,
+    Grant,
+    GrantHeaders,
+    canned,
+    is_only,
+    is_public,
+    of_headers,
+    owner_grant,
+)
+
+BUCKET_OWNER_FULL_CONTROL = "bucket-owner-full-control"
+
+
+class ACLHeaders(Protocol):
+    """The members of a write that name an ACL."""
+
+    @property
+    def acl(self) -> str | None: ...
+    @property
+    def grant_full_control(self) -> str | None: ...
+    @property
+    def grant_read(self) -> str | None: ...
+    @property
+    def grant_read_acp(self) -> str | None: ...
+    @property
+    def grant_write_acp(self) -> str | None: ...
+
+
+def asked(call: Call, key: str, headers: ACLHeaders) -> dict[str, Any]:
+    """Owner and grants of an object that the caller writes, as attributes.
+
+    Raises AccessControlListNotSupported, InvalidRequest, InvalidArgument, AccessDenied.
+    """
+    ownership = access.object_ownership(call.bucket.settings)
+    named = GrantHeaders(
+        headers.grant_full_control,
+        headers.grant_read,
+        headers.grant_read_acp,
+        None,
+        headers.grant_write_acp,
+    )
+    silent = headers.acl is None and named == NO_GRANT_HEADERS
+    if ownership == access.OWNER_ENFORCED:
+        if not silent:
+            _check_enforced(call, headers.acl, named)
+        return {}
+    if not silent:
+        call.authorize("s3:PutObjectAcl", call.bucket, key)
+    account = _owner(call, ownership, headers.acl)
+    grants = named_grants(call, account, headers.acl, named)
+    return attributes_of(call, account, grants)
+
+
+def _owner(call: Call, ownership: str, acl: str | None) -> str:
+    """The account that owns what the caller writes; nobody known owns nothing."""
+    preferred = ownership == access.OWNER_PREFERRED and acl == BUCKET_OWNER_FULL_CONTROL
+    if preferred or not call.caller.account.isdigit():
+        return call.bucket.account
+    return call.caller.account
+
+
+def _check_enforced(call: Call, acl: str | None, named: GrantHeaders) -> None:
+    """Where ACLs are off, only what is so anyway may be asked for."""
+    owner = call.canonical_id(call.bucket.account)
+    given = of_headers(named) if acl is None else canned(acl, owner=owner, bucket_owner=owner)
+    allowed = acl is None or acl == BUCKET_OWNER_FULL_CONTROL or is_only(given, owner)
+    if not allowed or (acl is None and not is_only(given, owner)):
+        raise S3Error("AccessControlListNotSupported")
+
+
+def named_grants(call: Call, account: str, acl: str | None, named: GrantHeaders) -> list[Grant]:
+    """The grants that headers name, the owner's own by default.
+
+    Raises InvalidRequest for two ways at once, AccessDenied for public ones that are blocked.
+    """
+    owner = call.canonical_id(account)
+    if acl is not None and named != NO_GRANT_HEADERS:
+        raise S3Error(
+            "InvalidRequest", "Specifying both Canned ACLs and Header Grants is not allowed"
+        )
+    if named != NO_GRANT_HEADERS:
+        grants = of_headers(named)
+    else:
+        bucket_owner = call.canonical_id(call.bucket.account)
+        grants = canned(acl or "private", owner=owner, bucket_owner=bucket_owner)
+    check_public(call, grants)
+    return grants
+
+
+def check_public(call: Call, grants: list[Grant]) -> None:
+    """Refuse what the bucket's public access block does not let in. Raises AccessDenied."""
+    blocked = access.public_access_block(call.bucket.settings)["BlockPublicAcls"]
+    if blocked and is_public(grants):
+        raise S3Error("AccessDenied")
+
+
+def attributes_of(call: Call, account: str, grants: list[Grant]) -> dict[str, Any]:
+    """An owner and grants as a version keeps them."""
+    kept: dict[str, Any] = {}
+    if account != call.bucket.account:
+        kept[OWNER] = account
+    if not (grants and is_only(grants, call.canonical_id(account))):
+        kept[SETTING] = grants
+    return kept
+
+
+def owner_of(call: Call, attributes: Mapping[str, Any]) -> str:
+    """The account that owns a version."""
+    account: str = attributes.get(OWNER, call.bucket.account)
+    return account
+
+
+def document(call: Call, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Owner and grants of a version as GetObjectAcl shows them."""
+    owner = call.canonical_id(owner_of(call, attributes))
+    grants = attributes.get(SETTING)
+    enforced = access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED
+    if enforced or grants is None:
+        owner = call.canonical_id(call.bucket.account) if enforced else owner
+        grants = [{**owner_grant(owner), "Permission": FULL_CONTROL}]
+    return {"Owner": {"ID": owner}, "Grants": grants}

@@ -1,0 +1,52 @@
+"""Bucket policies as documents; what they allow is tested where it is decided."""
+
+import json
+from typing import Any
+
+import pytest
+
+from kms.aws.errors import AWSError
+
+
+def policy(principal: Any) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::bucket/*",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+
+async def call(s3: Any, operation: str, **members: Any) -> Any:
+    reply = await s3.call(operation, **members)
+    s3.bucket = s3.store.bucket("bucket")
+    return reply
+
+
+async def test_a_policy_comes_and_goes(s3: Any) -> None:
+    text = policy({"AWS": "111122223333"})
+    await call(s3, "PutBucketPolicy", policy=text, confirm_remove_self_bucket_access=True)
+    assert await call(s3, "GetBucketPolicy") == {"Policy": text}
+    assert await call(s3, "GetBucketPolicyStatus") == {"PolicyStatus": {"IsPublic": False}}
+    await call(s3, "DeleteBucketPolicy")
+    await call(s3, "DeleteBucketPolicy")
+    for operation in ("GetBucketPolicy", "GetBucketPolicyStatus"):
+        with pytest.raises(AWSError) as caught:
+            await call(s3, operation)
+        assert (caught.value.code, caught.value.status) == ("NoSuchBucketPolicy", 404)
+        assert caught.value.fields == {"BucketName": "bucket"}
+
+
+async def test_public_policies_are_blocked_until_the_bucket_lets_them_in(s3: Any) -> None:
+    with pytest.raises(AWSError, match="BlockPublicPolicy") as caught:
+        await call(s3, "PutBucketPolicy", policy=policy("*"))
+    assert caught.value.status == 403
+    await call(s3, "DeletePublicAccessBlock")
+    await call(s3, "PutBucketPolicy", policy=policy("*"))
+    assert await call(s3, "GetBucketPolicyStatus") == {"PolicyStatus": {"IsPublic": True}}
+
+
+async def test_a_policy_is_checked(s3: Any) -> None:
+    with pytest.raises(AWSError, match="MalformedPolicy"):
+        await call(s3, "PutBucketPolicy", policy="{}")
