@@ -44,7 +44,7 @@ class App:
             body = await _read(receive)
             if body is None:
                 return
-            status, reply = self._handle(scope, body, request_id)
+            status, reply = await self._handle(scope, body, request_id)
         except AWSError as error:
             status, reply = error.status, wire.render_error(error)
         except Exception:
@@ -52,7 +52,7 @@ class App:
             raise
         await _send(send, status, reply, request_id)
 
-    def _handle(
+    async def _handle(
         self, scope: Message, body: bytes, request_id: str
     ) -> tuple[int, bytes | bytearray]:
         headers = sigv4.collect_headers(scope["headers"])
@@ -75,7 +75,9 @@ class App:
             user_agent=headers.get("user-agent", ""),
             secure=scope.get("scheme") == "https",
         )
-        return self._kms.handle(headers.get("x-amz-target", ""), body, caller)
+        target = headers.get("x-amz-target", "")
+        await self._kms.prepare(target, body)
+        return self._kms.handle(target, body, caller)
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -4,12 +4,16 @@ Calls go through the same service as HTTP requests: bytes are skipped, not autho
 Plaintext keys are `bytearray`s that the caller wipes.
 """
 
+import asyncio
 import hmac
+import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kms import ciphertext, plant, policy_text, wire
+from kms.algorithms.keys import SLOW_SPECS, make_ahead
 from kms.aws.audit import AuditSink, NullSink
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
@@ -39,6 +43,15 @@ __all__ = [
 
 TARGET_PREFIX = "TrentService."
 DATA_KEY_BYTES = 32
+MAKES_KEYS = frozenset(
+    {
+        "CreateKey",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "GetParametersForImport",
+    }
+)
+_SLOW_SPEC = re.compile(rb'"\w*Spec"\s*:\s*"(%s)"' % "|".join(SLOW_SPECS).encode())
 
 
 @dataclass(slots=True)
@@ -57,6 +70,7 @@ class KMS:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._store = service.store
+        self._maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kms-keys")
 
     def generate_data_key(
         self, caller: Caller, *, key_id: str, context: Mapping[str, str]
@@ -205,6 +219,18 @@ class KMS:
         """Forget all keys and aliases. The root of trust and services' own keys stay."""
         self._store.clear()
 
+    async def prepare(self, target: str, body: bytes) -> None:
+        """Make, in another thread, the RSA key that a request needs, if it needs one.
+
+        That takes up to seconds, which `handle` would hold up the loop for. Call it when the
+        request is authentic, and `handle` then.
+        """
+        if target.removeprefix(TARGET_PREFIX) in MAKES_KEYS:
+            wanted = _SLOW_SPEC.search(body)
+            if wanted is not None:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._maker, make_ahead, wanted[1].decode())
+
     def handle(self, target: str, body: bytes, caller: Caller) -> tuple[int, bytes | bytearray]:
         """Answer an authenticated JSON 1.1 request: the status and the body.
 
@@ -231,6 +257,7 @@ class KMS:
         return self._service.schedule.run(self._service.clock.now())
 
     def close(self) -> None:
+        self._maker.shutdown(wait=False, cancel_futures=True)
         self._store.close()
 
 

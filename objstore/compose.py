@@ -396,7 +396,7 @@ def application() -> Application:
     return Application(
         doors={
             "s3": s3_door(services, authenticator, directory, wall, traces),
-            "kms": KMSDoor(kms.handle, identification),
+            "kms": KMSDoor(kms.handle, kms.prepare, identification),
             "iam": QueryDoor(accounts.iam, identification, region=settings.region),
             "sts": QueryDoor(accounts.sts, identification, region=settings.region),
         },

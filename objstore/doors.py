@@ -6,7 +6,7 @@ A body is read whole, authenticated with the request, and handed to the service.
 import json
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from kms.aws.authentication import authenticate
 from kms.aws.clock import Clock
@@ -22,6 +22,7 @@ KMS_BODY_BYTES_MAX = 1024 * 1024
 FORM_BODY_BYTES_MAX = 512 * 1024
 JSON_TYPE = b"application/x-amz-json-1.1"
 
+KMSPreparation = Callable[[str, bytes], Awaitable[None]]
 KMSHandler = Callable[[str, bytes, Caller], tuple[int, bytes | bytearray]]
 
 # What anybody may ask: the request carries a proof of its own.
@@ -96,8 +97,11 @@ async def read_body(request: Request, limit: int) -> bytes:
 class KMSDoor:
     """KMS on the common port: `X-Amz-Target: TrentService.Operation`."""
 
-    def __init__(self, handle: KMSHandler, identification: Identification) -> None:
+    def __init__(
+        self, handle: KMSHandler, prepare: KMSPreparation, identification: Identification
+    ) -> None:
         self._handle = handle
+        self._prepare = prepare
         self._identification = identification
         self._operations = frozenset(load("kms").operations)
 
@@ -108,6 +112,7 @@ class KMSDoor:
         request.operation = operation if operation in self._operations else "Unknown"
         body = await read_body(request, KMS_BODY_BYTES_MAX)
         caller = self._identification.identify(request, body, service="kms")
+        await self._prepare(target, body)
         status, document = self._handle(target, body, caller)
         return self._respond(request, status, document)
 

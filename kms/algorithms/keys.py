@@ -5,7 +5,9 @@ library writes of a new key is a `bytes` object, of which one copy is returned a
 Sources: RFC 5958 (PKCS #8), RFC 5280 §4.1.2.7 (SubjectPublicKeyInfo)
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -51,11 +53,21 @@ _GENERATORS: Mapping[str, Callable[[], PrivateKey]] = {
     "ML_KEM_1024": MLKEM1024PrivateKey.generate,
 }
 PRIVATE_KEY_SPECS = frozenset(_GENERATORS)
+SLOW_SPECS = ("RSA_2048", "RSA_3072", "RSA_4096")
+AHEAD_MAX = 4
+_AHEAD: Mapping[str, deque[PrivateKey]] = {spec: deque(maxlen=AHEAD_MAX) for spec in SLOW_SPECS}
 
 
 def generate_private(spec: str) -> PrivateKey:
-    """A new key of `spec`, one of PRIVATE_KEY_SPECS."""
+    """A new key of `spec`, one of PRIVATE_KEY_SPECS; perhaps one that was made ahead."""
+    with suppress(KeyError, IndexError):
+        return _AHEAD[spec].popleft()
     return _GENERATORS[spec]()
+
+
+def make_ahead(spec: str) -> None:
+    """Make a key of `spec`, one of SLOW_SPECS, for the next `generate_private`; in any thread."""
+    _AHEAD[spec].append(_GENERATORS[spec]())
 
 
 def private_der(key: PrivateKey) -> bytearray:

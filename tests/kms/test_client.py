@@ -1,9 +1,13 @@
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 
+from kms import client as client_module
+from kms.algorithms.keys import _AHEAD, public_der
 from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.aws.identity import Caller
@@ -114,3 +118,44 @@ def test_sweep(kms: KMS, caller: Caller, clock: FixedClock) -> None:
 def test_whether_there_is_a_store(kms: KMS, tmp_path: Path) -> None:
     assert has_store(tmp_path)
     assert not has_store(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("operation", "document", "made"),
+    [
+        ("CreateKey", {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}, True),
+        ("CreateKey", {"CustomerMasterKeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}, True),
+        ("GenerateDataKeyPair", {"KeyId": "k", "KeyPairSpec": "RSA_2048"}, True),
+        ("GetParametersForImport", {"KeyId": "k", "WrappingKeySpec": "RSA_2048"}, True),
+        ("CreateKey", {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}, False),
+        ("CreateKey", {"Description": "RSA_2048"}, False),
+        ("ListKeys", {"KeySpec": "RSA_2048"}, False),
+    ],
+)
+async def test_rsa_keys_are_made_beside_the_loop(
+    kms: KMS,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    document: dict[str, str],
+    made: bool,
+) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr(client_module, "make_ahead", lambda spec: threads.append(get_ident()))
+    await kms.prepare(f"TrentService.{operation}", json.dumps(document).encode())
+    assert bool(threads) is made
+    assert get_ident() not in threads
+
+
+async def test_the_key_made_ahead_is_the_one_that_is_used(kms: KMS, caller: Caller) -> None:
+    target = "TrentService.CreateKey"
+    body = b'{"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}'
+    _AHEAD["RSA_2048"].clear()
+    await kms.prepare(target, body)
+    (ahead,) = _AHEAD["RSA_2048"]
+    status, reply = kms.handle(target, body, caller)
+    assert status == 200
+    assert not _AHEAD["RSA_2048"]
+    key_id = json.loads(reply)["KeyMetadata"]["KeyId"]
+    request = json.dumps({"KeyId": key_id}).encode()
+    _, public = kms.handle("TrentService.GetPublicKey", request, caller)
+    assert b64decode(json.loads(public)["PublicKey"]) == public_der(ahead)

@@ -112,7 +112,7 @@ def document_of(response: Response) -> Any:
 
 
 async def test_kms_answers_on_the_common_port(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, identification())
+    door = KMSDoor(kms.handle, kms.prepare, identification())
     asked = kms_request("CreateKey", b'{"Description": "d"}')
     response = await door.handle(asked)
     assert response.status == 200
@@ -125,7 +125,7 @@ async def test_kms_answers_on_the_common_port(kms: KMS) -> None:
 
 
 async def test_kms_refuses_in_its_own_words(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, identification())
+    door = KMSDoor(kms.handle, kms.prepare, identification())
     response = await door.handle(kms_request("DescribeKey", b'{"KeyId": "none"}'))
     assert (response.status, document_of(response)["__type"]) == (400, "NotFoundException")
     unknown = kms_request("StealKey")
@@ -135,7 +135,7 @@ async def test_kms_refuses_in_its_own_words(kms: KMS) -> None:
 
 
 async def test_only_signed_calls_reach_the_kms(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, identification())
+    door = KMSDoor(kms.handle, kms.prepare, identification())
     asked = kms_request("ListKeys", secret="wrong")
     with pytest.raises(AWSError) as caught:
         await door.handle(asked)
@@ -144,7 +144,7 @@ async def test_only_signed_calls_reach_the_kms(kms: KMS) -> None:
 
 
 async def test_the_unexpected_is_an_internal_exception_of_kms(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, identification())
+    door = KMSDoor(kms.handle, kms.prepare, identification())
     response = door.fail(kms_request("ListKeys"), S3Error("InternalError"))
     assert response.status == 500
     assert document_of(response)["__type"] == "KMSInternalException"
@@ -154,7 +154,11 @@ async def test_the_unexpected_is_an_internal_exception_of_kms(kms: KMS) -> None:
 
 async def test_bodies_are_bounded(kms: KMS, sts: QueryDoor) -> None:
     for door, options, limit in (
-        (KMSDoor(kms.handle, identification()), {"service": "kms"}, KMS_BODY_BYTES_MAX),
+        (
+            KMSDoor(kms.handle, kms.prepare, identification()),
+            {"service": "kms"},
+            KMS_BODY_BYTES_MAX,
+        ),
         (sts, {"service": "sts"}, FORM_BODY_BYTES_MAX),
     ):
         with pytest.raises(AWSError) as caught:
@@ -210,7 +214,7 @@ async def test_sts_refuses_in_its_own_words(sts: QueryDoor, form: str, code: str
 
 
 async def test_permissive_takes_any_key(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, identification(permissive=True))
+    door = KMSDoor(kms.handle, kms.prepare, identification(permissive=True))
     asked = kms_request("ListKeys", secret="wrong")
     assert (await door.handle(asked)).status == 200
 

@@ -2,8 +2,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from kms.algorithms.keys import (
+    _AHEAD,
+    AHEAD_MAX,
     PRIVATE_KEY_SPECS,
     generate_private,
+    make_ahead,
     open_private,
     private_der,
     public_der,
@@ -37,3 +40,13 @@ def test_a_key_survives_its_der(spec: str) -> None:
     load_der_public_key(public)
     if spec not in SLOW:
         assert public_der(generate_private(spec)) != public
+
+
+def test_keys_made_ahead_are_bounded() -> None:
+    _AHEAD["RSA_2048"].clear()
+    for _ in range(AHEAD_MAX + 2):
+        make_ahead("RSA_2048")
+    waiting = list(_AHEAD["RSA_2048"])
+    assert len(waiting) == AHEAD_MAX
+    assert [generate_private("RSA_2048") for _ in range(AHEAD_MAX)] == waiting
+    assert generate_private("RSA_2048") not in waiting
