@@ -219,7 +219,10 @@ def declared(headers: ChecksumHeaders, trailer_names: Iterable[str] = ()) -> Dec
     `trailer_names` are `Payload.trailer_names`. Raises S3Error for more than one checksum, for
     one that is not base64 of the right length, and for a trailing header that is no checksum.
     """
-    values = headers.values()
+    return _declared(headers.values(), trailer_names)
+
+
+def _declared(values: Mapping[Algorithm, str], trailer_names: Iterable[str]) -> Declared | None:
     trailing = []
     for name in trailer_names:
         if name not in _BY_HEADER:
@@ -314,6 +317,34 @@ class BodySums:
         return _valid(
             promise.algorithm, trailers.get(promise.algorithm.header, ""), "trailing header"
         )
+
+
+def check_document(
+    document: bytes,
+    headers: Mapping[str, str],
+    *,
+    trailer_names: Iterable[str],
+    trailers: Mapping[str, str],
+    required: bool,
+) -> None:
+    """Return if a document is what its sender meant to send, by what the request declares.
+
+    Raises InvalidRequest if a checksum is `required` and none is declared, BadDigest if it is
+    another, InvalidDigest if it is none.
+    """
+    values = {_BY_HEADER[name]: text for name, text in headers.items() if name in _BY_HEADER}
+    promise = _declared(values, trailer_names)
+    content_md5 = headers.get("content-md5")
+    if promise is None and content_md5 is None:
+        if required:
+            raise S3Error(
+                "InvalidRequest",
+                "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
+            )
+        return
+    sums = BodySums(promise, content_md5=content_md5)
+    sums.update(document)
+    sums.finish(trailers)
 
 
 def bad_digest(algorithm: Algorithm) -> S3Error:

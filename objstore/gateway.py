@@ -9,17 +9,19 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any
 
 from kms.aws.authentication import Request as SignedRequest
 from kms.aws.clock import Clock
 from kms.aws.identity import Caller
-from kms.aws.model import load
+from kms.aws.model import Operation, ServiceModel, load
 from objstore.actions import AFTER_BINDING, PER_KEY, action_of
 from objstore.authenticate import Authenticated, Authenticator
 from objstore.authorize import Authorizer
 from objstore.browsers import cors_headers, preflight
 from objstore.call import Call, Reply, Services, Trace
+from objstore.checksum import Algorithm, check_document
 from objstore.condition_keys import FORM_TYPE, HEADER_TYPE, PRESIGNED_TYPE, Asked, Facts
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Headers, Request, Response
@@ -80,6 +82,21 @@ _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 _LISTING = "s3:ListBucket"
 
 
+class DocumentSum(Enum):
+    """What the checksum headers of a request with a document are to it."""
+
+    FOREIGN = auto()  # they are about an object
+    OPTIONAL = auto()
+    REQUIRED = auto()
+
+
+def _document_sum(model: ServiceModel, operation: Operation) -> DocumentSum:
+    members = model.shape(operation.input).members if operation.input else {}
+    if any(name == algorithm.member for name in members for algorithm in Algorithm):
+        return DocumentSum.FOREIGN
+    return DocumentSum.REQUIRED if operation.checksum_required else DocumentSum.OPTIONAL
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """Everything about one operation that is worked out once, at the start.
@@ -95,7 +112,23 @@ class Compiled:
     bind: Callable[..., dict[str, Any]]
     render: Callable[[Reply], tuple[int, Headers, Any]]
     document_bytes_max: int | None
+    document_sum: DocumentSum
     streams: bool
+
+
+async def _document(request: Request, compiled: Compiled, payload: Payload) -> bytes:
+    """The whole body of a request that is a document, and what its sender meant to send."""
+    assert compiled.document_bytes_max is not None
+    document = await payload.read(compiled.document_bytes_max)
+    if document and compiled.document_sum is not DocumentSum.FOREIGN:
+        check_document(
+            document,
+            request.headers,
+            trailer_names=payload.trailer_names,
+            trailers=payload.trailers,
+            required=compiled.document_sum is DocumentSum.REQUIRED,
+        )
+    return document
 
 
 class Gateway:
@@ -128,6 +161,7 @@ class Gateway:
                 body_bytes_max(model.operations[name])
                 if needs_document(model, model.operations[name])
                 else None,
+                _document_sum(model, model.operations[name]),
                 "body" in inspect.signature(handler).parameters,
             )
             for name, handler in OPERATIONS.items()
@@ -174,7 +208,7 @@ class Gateway:
         try:
             document = None
             if compiled.document_bytes_max is not None:
-                document = await payload.read(compiled.document_bytes_max)
+                document = await _document(request, compiled, payload)
             arguments = compiled.bind(key or None, query, request.headers, document, payload)
             if request.operation == "CreateBucket":
                 arguments["bucket"] = bucket_name

@@ -42,6 +42,7 @@ class Payload:
         self._receive = receive
         self.length = _length(headers, chunked=chunked, required=length_required)
         self.trailer_names = _trailer_names(headers)
+        self.trailers: Mapping[str, str] = {}
         self._received = 0
         self._body_sha256 = authenticated.body_sha256
         self._hash = hashlib.sha256() if mode is PayloadMode.SIGNED else None
@@ -118,13 +119,16 @@ class Payload:
         return trailers
 
     async def read(self, limit: int) -> bytes:
-        """The whole verified body, for documents of at most `limit` bytes. Raises S3Error."""
+        """The whole verified body, for documents of at most `limit` bytes. Raises S3Error.
+
+        What came after it is in `trailers`.
+        """
         if self.length > limit:
             raise S3Error("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(limit))
         pieces: list[bytes | bytearray | memoryview] = []
         async for raw in self.batches():
             pieces += self.decode(raw)
-        self.finish()
+        self.trailers = self.finish()
         return b"".join(pieces)
 
 

@@ -215,7 +215,8 @@ def _add_checksum(
     sums = open_manifest_checksums(data_key, manifest)
     if selection.part_number is not None and len(manifest.parts) > 1:
         number = manifest.parts[selection.part_number - 1].number
-        reply.update(shown(manifest.checksum_algorithm, sums.get(str(number))))
+        value = sums.get(str(number))
+        reply.update(shown(manifest.checksum_algorithm, value, manifest.checksum_type))
     elif "ContentRange" not in reply or selection.part_number is not None:
         algorithm = manifest.checksum_algorithm
         reply.update(shown(algorithm, sums.get(algorithm), manifest.checksum_type))

@@ -93,7 +93,9 @@ def put_framed(
 
 
 def delete(document: str) -> Any:
-    return lambda wire: wire.ask("POST", "/bucket?delete", document.encode())
+    md5 = b64encode(hashlib.md5(document.encode()).digest()).decode()
+    headers = {"content-md5": md5}
+    return lambda wire: wire.ask("POST", "/bucket?delete", document.encode(), headers)
 
 
 def get(target: str = "/bucket/kept", **headers: str) -> Any:

@@ -1,6 +1,8 @@
 """Requests through the front door and the S3 door, in process: bytes in, bytes out."""
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import MutableMapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +13,7 @@ from objstore.account.directory import Directory, root_principal
 from objstore.app import Application
 from objstore.authenticate import Authenticator
 from objstore.authorize import Authorizer
+from objstore.checksum import Algorithm, checksum
 from objstore.errors import CATALOGUE
 from objstore.gateway import Gateway
 from objstore.log import RequestLog
@@ -291,10 +294,35 @@ async def test_a_bucket_is_created_listed_and_deleted(door: Door) -> None:
 )
 async def test_bad_documents(door: Door, body: bytes, code: str) -> None:
     await door.ask("PUT", "/bucket/k", b"kept")
-    answer = await door.ask("POST", "/bucket?delete", body)
+    md5 = b64encode(hashlib.md5(body).digest()).decode()
+    answer = await door.ask("POST", "/bucket?delete", body, content_md5=md5)
     assert answer.status == 400
     assert answer.text("Code") in (code, "MissingRequestBodyError")
     assert (await door.ask("GET", "/bucket/k")).body == b"kept"
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "InvalidRequest"),
+        ({"content_md5": "AAAAAAAAAAAAAAAAAAAAAA=="}, "BadDigest"),
+        ({"content_md5": "AAAA"}, "InvalidDigest"),
+        ({"x_amz_checksum_crc32": "AAAAAA=="}, "BadDigest"),
+        ({"x_amz_checksum_sha256": "AAAAAA=="}, "InvalidRequest"),
+        ({"x_amz_trailer": "x-amz-checksum-crc32"}, "MalformedTrailerError"),
+    ],
+)
+async def test_documents_need_a_checksum_that_holds(
+    door: Door, headers: dict[str, str], code: str
+) -> None:
+    await door.ask("PUT", "/bucket/k", b"kept")
+    body = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    answer = await door.ask("POST", "/bucket?delete", body, **headers)
+    assert (answer.status, answer.text("Code")) == (400, code)
+    assert (await door.ask("GET", "/bucket/k")).body == b"kept"
+    crc32 = checksum(Algorithm.CRC32, body)
+    answer = await door.ask("POST", "/bucket?delete", body, x_amz_checksum_crc32=crc32)
+    assert answer.status == 200
 
 
 async def test_a_body_must_say_how_long_it_is(door: Door) -> None:
