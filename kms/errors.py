@@ -32,7 +32,6 @@ CATALOGUE: dict[str, int] = {
     "KMSInvalidMacException": 400,
     "KMSInvalidSignatureException": 400,
     "KMSInvalidStateException": 400,
-    "KeyUnavailableException": 500,
     "LimitExceededException": 400,
     "MalformedPolicyDocumentException": 400,
     "NotFoundException": 400,

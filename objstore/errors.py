@@ -182,11 +182,6 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "Amazon S3 Glacier.",
     ),
     "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
-    "PermanentRedirect": (
-        301,
-        "The bucket you are attempting to access must be addressed using the specified endpoint. "
-        "Please send all future requests to this endpoint.",
-    ),
     "PolicyTooLarge": (400, "Policy exceeds the maximum allowed document size."),
     "PreconditionFailed": (
         412,
@@ -220,10 +215,6 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "1,000-configuration limit.",
     ),
     "UnexpectedContent": (400, "This request does not support content"),
-    "UnresolvableGrantByEmailAddress": (
-        400,
-        "The email address you provided does not match any account on record.",
-    ),
     "XAmzContentSHA256Mismatch": (
         400,
         "The provided 'x-amz-content-sha256' header does not match what was computed.",

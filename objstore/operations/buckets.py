@@ -30,6 +30,7 @@ from objstore.storage.records import (
 )
 from objstore.transfer import locks, tags, versions
 
+BUCKETS_MAX = 10_000  # of an account, as AWS's default quota
 BUCKETS_LISTED_MAX = 10_000
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 _OLD_REGION_NAMES = {"EU": "eu-west-1"}
@@ -109,6 +110,8 @@ async def create_bucket(
     )
     if tags.SETTING in settings:
         call.authorize("s3:TagResource", new, "")
+    if call.services.store.bucket_count(call.caller.account) >= BUCKETS_MAX:
+        raise S3Error("TooManyBuckets")
     try:
         await call.services.store.create_bucket(new)
     except BucketExistsError as error:

@@ -200,6 +200,12 @@ def bucket_of(row: Any) -> Bucket:
     return Bucket(*values)
 
 
+def count_buckets(connection: apsw.Connection, account: str) -> int:
+    """How many buckets an account has."""
+    [(count,)] = select(connection, "SELECT count(*) FROM buckets WHERE account = ?", (account,))
+    return int(count)
+
+
 def read_object(
     connection: apsw.Connection,
     bucket_id: bytes,

@@ -203,6 +203,10 @@ class Store:
         )
         return [index.bucket_of(row) for row in rows]
 
+    def bucket_count(self, account: str) -> int:
+        """How many buckets an account has."""
+        return index.count_buckets(self._reader(), account)
+
     def object(
         self, bucket_id: bytes, key: bytes, version_id: str | None = None, *, inline: bool = True
     ) -> StoredObject | None:

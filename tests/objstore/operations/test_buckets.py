@@ -5,6 +5,7 @@ import pytest
 
 from kms.aws.errors import AWSError
 from objstore.names import owner_id
+from objstore.operations import buckets
 
 ACCOUNT = "123456789012"
 OTHER_ACCOUNT = "111122223333"
@@ -169,6 +170,19 @@ async def test_creating_a_bucket_again(
             await empty_s3.call("CreateBucket", bucket="twice", create_bucket_configuration=place)
         assert (caught.value.code, caught.value.status) == (code, 409)
     assert empty_s3.store.bucket("twice") == before
+
+
+async def test_an_account_has_so_many_buckets(
+    empty_s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "BUCKETS_MAX", 2)
+    await empty_s3.make_bucket("one-bucket")
+    await empty_s3.make_bucket("another-bucket")
+    with pytest.raises(AWSError) as caught:
+        await empty_s3.call("CreateBucket", bucket="too-many")
+    assert (caught.value.code, caught.value.status) == ("TooManyBuckets", 400)
+    empty_s3.speak_for(OTHER_ACCOUNT)
+    await empty_s3.make_bucket("too-many")
 
 
 async def test_only_empty_buckets_are_deleted(s3: Any) -> None:

@@ -1,0 +1,107 @@
+"""The documents say what the code does: operations, flags, pages, error codes, links."""
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from kms.__main__ import main as kms_main
+from kms.errors import CATALOGUE as KMS_CATALOGUE
+from objstore.__main__ import main
+from objstore.errors import CATALOGUE
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+SOURCES = {
+    path: path.read_text()
+    for package in ("kms", "objstore")
+    for path in (ROOT / package).glob("**/*.py")
+}
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
+
+
+def operations_script() -> ModuleType:
+    path = ROOT / "scripts" / "operations.py"
+    spec = importlib.util.spec_from_file_location("operations_script", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_list_of_operations_is_the_codes() -> None:
+    written = (ROOT / "docs" / "operations.md").read_text()
+    assert written == operations_script().render(), "run scripts/operations"
+
+
+def flags(command: click.Command) -> set[str]:
+    """The flags of a command and of all its subcommands."""
+    found = {
+        flag
+        for parameter in command.params
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+        if flag.startswith("--")
+    }
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            found |= flags(subcommand)
+    return found
+
+
+def test_every_flag_of_serve_is_in_the_howto() -> None:
+    howto = (ROOT / "docs" / "howto.md").read_text()
+    table = howto.partition("## Choose")[0]
+    serve = main.commands["serve"]
+    documented = set(re.findall(r"`(--[a-z0-9-]+)`", table))
+    assert documented == flags(serve) - {"--help"}
+    for parameter in serve.params:
+        if parameter.envvar is not None:
+            assert f"`{parameter.envvar}`" in table
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_no_document_names_a_flag_that_does_not_exist(path: Path) -> None:
+    """In lines about our commands; the flags of other programs are their own."""
+    known = flags(main) | flags(kms_main) | {"--version", "--once", "--fix"}
+    for line in path.read_text().splitlines():
+        if re.search(r"\baws (s3|kms|s3api|iam|sts)\b|\bcurl\b|\bdocker\b|--numprocesses", line):
+            continue
+        if "objstore" in line or "python -m kms" in line or line.startswith("| `--"):
+            assert set(FLAG.findall(line)) <= known, line
+
+
+def test_every_page_of_the_server_is_in_the_howto() -> None:
+    howto = (ROOT / "docs" / "howto.md").read_text()
+    pages = set(re.findall(r'"(/_/[a-z]+)"', SOURCES[ROOT / "objstore" / "internal.py"]))
+    assert len(pages) >= 4
+    assert {page for page in pages if page not in howto} == set()
+    assert set(re.findall(r"/_/[a-z]+", howto)) == pages
+
+
+@pytest.mark.parametrize(
+    ("owner", "catalogue"),
+    [
+        ("objstore/errors.py", CATALOGUE),
+        ("kms/errors.py", KMS_CATALOGUE),
+    ],
+)
+def test_every_error_of_a_catalogue_is_raised(owner: str, catalogue: Mapping[str, object]) -> None:
+    package = owner.rpartition("/")[0]
+    text = "".join(
+        source
+        for path, source in SOURCES.items()
+        if path != ROOT / owner and path.is_relative_to(ROOT / package)
+    )
+    assert {code for code in catalogue if f'"{code}"' not in text} == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
