@@ -7,7 +7,8 @@ import uvicorn
 
 from kms import credentials
 from kms.app import App
-from kms.aws.clock import SystemClock
+from kms.aws.clock import Clock, ServiceClock, SystemClock
+from kms.aws.shared import SharedNumber
 from kms.client import (
     RootError,
     RootSettings,
@@ -19,6 +20,7 @@ from kms.client import (
 )
 from kms.credentials import SingleCredential
 
+CLOCK_NAME = "clock"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 DATA = click.option("--data", type=click.Path(path_type=Path), required=True, help="Data folder.")
 ROOT = click.option(
@@ -43,7 +45,7 @@ def main() -> None:
 @click.option("--port", default=8080, show_default=True)
 @click.option("--region", default="us-east-1", show_default=True, help="Named in the banner.")
 @click.option("--account", default="123456789012", show_default=True)
-@click.option("--dev", is_flag=True, help="Accept test/test; on loopback only.")
+@click.option("--dev", is_flag=True, help="Access key test/test, a movable clock; loopback only.")
 def serve(
     data: Path, root: str, host: str, port: int, region: str, account: str, dev: bool
 ) -> None:
@@ -51,8 +53,9 @@ def serve(
     if dev and host not in LOOPBACK_HOSTS:
         raise click.UsageError("--dev accepts well-known credentials, so it needs a loopback host")
     harden()
-    clock = SystemClock()
+    wall = SystemClock()
     try:
+        clock = service_clock(data, wall, dev=dev)
         kms = open_kms(data, clock=clock, root=RootSettings(root))
     except (RootError, StoreError) as error:
         raise click.ClickException(str(error)) from None
@@ -65,7 +68,12 @@ def serve(
         if made:
             click.echo(banner(credential.access_key_id, credential.secret_access_key, region))
             click.echo(f"export AWS_ENDPOINT_URL_KMS=http://{host}:{port}")
-        app = App(kms, credentials=SingleCredential(credential), wall=clock)
+        app = App(
+            kms,
+            credentials=SingleCredential(credential),
+            wall=wall,
+            movable=clock if dev else None,
+        )
         uvicorn.run(app, host=host, port=port, log_level="info", access_log=False)
     finally:
         kms.close()
@@ -94,6 +102,14 @@ def rotate(data: Path, root: str) -> None:
     except (RootError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"rotated domain_key={version}")
+
+
+def service_clock(data: Path, wall: Clock, *, dev: bool) -> ServiceClock:
+    """The clock of keys; with `--dev` it can be moved, and stays moved."""
+    if not dev:
+        return ServiceClock(wall)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return ServiceClock(wall, SharedNumber(data / CLOCK_NAME))
 
 
 def banner(access_key_id: str, secret_access_key: str, region: str) -> str:

@@ -4,18 +4,26 @@ Knows no operation. A request that is authentic goes to `KMS.handle` as its prin
 that it was signed for.
 """
 
+import asyncio
+import json
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from kms import wire
-from kms.aws import sigv4
+from kms.aws import clock_control, sigv4
 from kms.aws.authentication import authenticate
-from kms.aws.clock import Clock
+from kms.aws.clock import Clock, ServiceClock
+from kms.aws.clock_control import ClockError
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Credentials
 from kms.client import KMS
 from kms.errors import KMSError
+
+LOG = logging.getLogger("kms.app")
+CLOCK_PATH = b"/_/clock"
+KEEP_SECONDS = 1.0
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -23,20 +31,74 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class App:
-    """An ASGI application. `wall` is the clock that signatures are checked against."""
+    """An ASGI application. `wall` is the clock that signatures are checked against.
 
-    def __init__(self, kms: KMS, *, credentials: Credentials, wall: Clock) -> None:
+    `movable` is the service clock if `/_/clock` may show and move it.
+    """
+
+    def __init__(
+        self,
+        kms: KMS,
+        *,
+        credentials: Credentials,
+        wall: Clock,
+        movable: ServiceClock | None = None,
+    ) -> None:
         self._kms = kms
         self._credentials = credentials
         self._wall = wall
+        self._movable = movable
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http" and scope["raw_path"] == CLOCK_PATH and self._movable:
+            await self._answer_clock(self._movable, scope, receive, send)
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         else:
             raise RuntimeError(f"no answer to {scope['type']}")
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Serve, and keep the schedule of keys that nobody asks for, until the end."""
+        keeper: asyncio.Task[None] | None = None
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                keeper = asyncio.create_task(self._keep())
+            elif keeper is not None:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                self._kms.write_uses()
+                self._kms.sweep()
+            except Exception:
+                LOG.exception("what is due to keys could not be done")
+            await asyncio.sleep(KEEP_SECONDS)
+
+    async def _answer_clock(
+        self, clock: ServiceClock, scope: Message, receive: Receive, send: Send
+    ) -> None:
+        status, reply = 200, {}
+        try:
+            body = await _read(receive)
+            if body is None:
+                return
+            if scope["method"] == "POST":
+                clock_control.move(clock, body)
+                self._kms.sweep()
+            reply = clock_control.show(clock)
+        except ClockError as error:
+            status, reply = 400, {"error": str(error)}
+        except AWSError as error:
+            status, reply = error.status, {"error": error.message}
+        await _send(send, status, json.dumps(reply).encode(), str(uuid.uuid4()))
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         request_id = str(uuid.uuid4())
@@ -103,11 +165,3 @@ async def _send(send: Send, status: int, body: bytes | bytearray, request_id: st
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

@@ -256,6 +256,10 @@ class KMS:
         self._store.refresh()
         return self._service.schedule.run(self._service.clock.now())
 
+    def write_uses(self) -> None:
+        """Write the uses of keys that are still in memory; call it about once a second."""
+        self._store.usage.flush()
+
     def close(self) -> None:
         self._maker.shutdown(wait=False, cancel_futures=True)
         self._store.close()

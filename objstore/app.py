@@ -35,7 +35,10 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Application:
-    """The ASGI application of one worker. `stop` runs once, after the last request."""
+    """The ASGI application of one worker.
+
+    `start` runs once, before the first request, `stop` after the last.
+    """
 
     def __init__(
         self,
@@ -44,11 +47,13 @@ class Application:
         internal: ASGI,
         log: RequestLog,
         stop: Callable[[], Awaitable[None]],
+        start: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._doors = doors
         self._s3 = doors["s3"]
         self._internal = internal
         self._log = log
+        self._start = start
         self._stop = stop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,6 +149,8 @@ class Application:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                if self._start is not None:
+                    await self._start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()

@@ -20,8 +20,9 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from kms.aws.clock import Clock, ServiceClock, SystemClock
+from kms.aws.clock import ServiceClock, SystemClock
 from kms.aws.identity import Credential, Identities
+from kms.aws.shared import SharedNumber
 from kms.client import (
     KMS,
     RootError,
@@ -34,24 +35,16 @@ from kms.client import (
 )
 from kms.client import StoreError as KeyStoreError
 from objstore import log
-from objstore.account.assembly import Accounts, Secrets, assemble
-from objstore.account.directory import Directory, root_credential, root_principal
+from objstore.account.assembly import Secrets
+from objstore.account.directory import Directory, root_credential
 from objstore.account.ids import LONG_TERM, new_access_key_id
 from objstore.account.issuers import IssuerError, configured_issuers
 from objstore.account.oidc import Issuers
 from objstore.account.planting import plant
-from objstore.account.principals import EntityFinder
 from objstore.account.sealing import SECRET_BYTES, Sealing
 from objstore.account.seed import Seed, parse_seed
-from objstore.app import Application
-from objstore.authenticate import Authenticator
-from objstore.authorize import Authorizer
-from objstore.call import Services
 from objstore.crypt.data_keys import DataKeys
-from objstore.doors import Identification, KMSDoor, QueryDoor
-from objstore.gateway import Gateway
 from objstore.inspect import inspect_object
-from objstore.internal import internal_app
 from objstore.names import check_bucket_name
 from objstore.protocol import BoundedProtocol
 from objstore.rules.access import new_bucket_settings
@@ -60,8 +53,7 @@ from objstore.storage.records import BUCKET_ID_LENGTH, Bucket, BucketExistsError
 from objstore.storage.store import Store
 from objstore.storage.sweep import boot_sweep
 from objstore.storage.sweep import check as check_store
-from objstore.tokens import TOKEN_KEY_BYTES, Tokens
-from objstore.trace import TraceFile
+from objstore.tokens import TOKEN_KEY_BYTES
 
 SETTINGS_VARIABLE = "OBJSTORE_SETTINGS"
 SECRET_KEY_BYTES = 30
@@ -71,6 +63,7 @@ KEEP_ALIVE_SECONDS = 60
 SHUTDOWN_SECONDS_MAX = 30
 BACKLOG = 2048
 CONNECTIONS_MAX = 20_000
+CLOCK_NAME = "clock"
 
 
 class StartError(Exception):
@@ -87,7 +80,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     if settings.workers > 1:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder(settings.data))
     config = uvicorn.Config(
-        "objstore.compose:application",
+        "objstore.worker:application",
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -180,7 +173,10 @@ def open_folder_kms(
     folder.mkdir(mode=0o700, exist_ok=True)
     try:
         return open_kms(
-            folder, clock=service_clock(), root=root_settings(settings), identities=identities
+            folder,
+            clock=service_clock(settings),
+            root=root_settings(settings),
+            identities=identities,
         )
     except (RootError, KeyStoreError) as error:
         raise StartError(str(error)) from None
@@ -210,8 +206,11 @@ def rotate_domain_key(settings: Settings) -> int:
         raise StartError(str(error)) from None
 
 
-def service_clock() -> ServiceClock:
-    return ServiceClock(SystemClock())
+def service_clock(settings: Settings) -> ServiceClock:
+    """The clock of what is kept. With `--dev` it can be moved, for all processes at once."""
+    if not settings.dev:
+        return ServiceClock(SystemClock())
+    return ServiceClock(SystemClock(), SharedNumber(settings.data / CLOCK_NAME))
 
 
 def identities(
@@ -331,98 +330,6 @@ def export_block(settings: Settings, endpoint: str) -> str:
         kms.close()
 
 
-def s3_door(
-    services: Services,
-    authenticator: Authenticator,
-    directory: Directory,
-    wall: Clock,
-    traces: TraceFile | None,
-) -> Gateway:
-    authorizer = Authorizer(
-        services.store,
-        services.clock,
-        account=directory.account,
-        account_of=directory.account_of,
-    )
-    return Gateway(
-        services, authenticator=authenticator, authorizer=authorizer, wall=wall, traces=traces
-    )
-
-
-def application() -> Application:
-    """The ASGI application of a worker; its settings come from the environment."""
-    settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
-    wall = SystemClock()
-    log.configure(settings.log_level, wall)
-    harden()
-    store = Store.open(settings.data, wall=wall)
-    kms = open_folder_kms(settings, identities=EntityFinder(store.identities))
-    directory, seed = identities(settings, kms)
-    permissive = root_principal(settings.account) if settings.auth == "permissive" else None
-    traces = TraceFile(settings.data) if settings.dev else None
-    clock = service_clock()
-    accounts = account_services(settings, directory, store, kms, clock)
-    finder = accounts.credentials
-    services = Services(
-        store=store,
-        data_keys=DataKeys(kms, insecure_customer_keys=settings.dev and settings.loopback),
-        clock=clock,
-        settings=settings,
-        account=directory.account,
-        tokens=Tokens(token_key(kms)),
-        account_of=directory.account_of,
-    )
-    authenticator = Authenticator(
-        finder,
-        wall,
-        region=settings.region,
-        permissive=permissive,
-        signature_v2=settings.signature_v2 == "accept",
-        note_use=finder.note_use,
-    )
-    identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
-
-    async def reset() -> None:
-        await store.reset()
-        kms.reset()
-        plant_keys(seed, kms)
-        await plant_identities(seed, store, kms)
-        await plant_buckets(settings, seed, store)
-
-    async def stop() -> None:
-        await store.close()
-        kms.close()
-
-    return Application(
-        doors={
-            "s3": s3_door(services, authenticator, directory, wall, traces),
-            "kms": KMSDoor(kms.handle, kms.prepare, identification),
-            "iam": QueryDoor(accounts.iam, identification, region=settings.region),
-            "sts": QueryDoor(accounts.sts, identification, region=settings.region),
-        },
-        internal=internal_app(
-            ready=lambda: True, traces=traces, reset=reset if settings.dev else None
-        ),
-        log=log.RequestLog(wall),
-        stop=stop,
-    )
-
-
-def account_services(
-    settings: Settings, directory: Directory, store: Store, kms: KMS, clock: Clock
-) -> Accounts:
-    """IAM, STS and whose access keys are whose."""
-    return assemble(
-        directory,
-        store.identities,
-        account_secrets(kms),
-        clock=clock,
-        wall=SystemClock(),
-        issuers=issuers(settings),
-        permissive=settings.auth == "permissive",
-    )
-
-
 def plant_keys(seed: Seed, kms: KMS) -> None:
     """Make the seed's KMS keys that do not exist yet."""
     for key in seed.keys:
@@ -436,9 +343,9 @@ def plant_keys(seed: Seed, kms: KMS) -> None:
         )
 
 
-async def plant_identities(seed: Seed, store: Store, kms: KMS) -> None:
+async def plant_identities(settings: Settings, seed: Seed, store: Store, kms: KMS) -> None:
     """Make the seed's users, groups, roles and policies that do not exist yet."""
-    now_ms = int(service_clock().now() * 1000)
+    now_ms = int(service_clock(settings).now() * 1000)
     if seed.identities:
         await store.identities.change(
             lambda rows: plant(rows, seed.identities, seal=kms.seal_secret, now_ms=now_ms)
@@ -447,7 +354,7 @@ async def plant_identities(seed: Seed, store: Store, kms: KMS) -> None:
 
 async def plant_buckets(settings: Settings, seed: Seed, store: Store) -> None:
     """Make the seed's buckets that do not exist yet."""
-    created_ms = int(service_clock().now() * 1000)
+    created_ms = int(service_clock(settings).now() * 1000)
     made_with = new_bucket_settings(
         ownership=settings.object_ownership, allow_public_access=settings.allow_public_access
     )
@@ -469,7 +376,7 @@ async def plant_buckets(settings: Settings, seed: Seed, store: Store) -> None:
 async def plant_store_alone(settings: Settings, seed: Seed, kms: KMS) -> None:
     store = Store.open(settings.data, wall=SystemClock())
     try:
-        await plant_identities(seed, store, kms)
+        await plant_identities(settings, seed, store, kms)
         await plant_buckets(settings, seed, store)
     finally:
         await store.close()

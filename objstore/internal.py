@@ -1,7 +1,7 @@
 """The server's own pages under `/_/`, which no bucket name can start with: a Starlette app.
 
 Health and metrics are there for everyone who can reach the port and say nothing about objects,
-keys or accounts. Traces and reset exist only with `--dev`.
+keys or accounts. Traces, the clock and reset exist only with `--dev`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kms.aws import clock_control
+from kms.aws.clock import ServiceClock
+from kms.aws.clock_control import ClockError
 from objstore import metrics
 from objstore.trace import TraceFile
 
@@ -22,8 +25,13 @@ def internal_app(
     ready: Callable[[], bool],
     traces: TraceFile | None,
     reset: Callable[[], Awaitable[None]] | None,
+    clock: ServiceClock | None = None,
+    caught_up: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
-    """`ready` says whether requests can be served; the other two are None without `--dev`."""
+    """`ready` says whether requests can be served; all others are None without `--dev`.
+
+    `caught_up` waits until the background work has been done for the present of `clock`.
+    """
 
     async def health(request: Request) -> Response:
         is_ready = ready()
@@ -47,9 +55,22 @@ def internal_app(
         await reset()
         return PlainTextResponse("reset\n")
 
+    async def show_clock(request: Request) -> Response:
+        assert clock is not None
+        if request.method == "POST":
+            try:
+                clock_control.move(clock, await request.body())
+            except ClockError as error:
+                return JSONResponse({"error": str(error)}, status_code=400)
+            if caught_up is not None:
+                await caught_up()
+        return JSONResponse(clock_control.show(clock))
+
     routes = [Route("/_/health", health), Route("/_/metrics", show_metrics)]
     if traces is not None:
         routes.append(Route("/_/trace", show_traces))
     if reset is not None:
         routes.append(Route("/_/reset", do_reset, methods=["POST"]))
+    if clock is not None:
+        routes.append(Route("/_/clock", show_clock, methods=["GET", "POST"]))
     return Starlette(routes=routes)

@@ -18,6 +18,7 @@ ALLOWED = {
     "kms.aws": ("kms.aws",),
     "kms": ("kms",),
     "objstore.compose": ("objstore", "kms.aws", "kms.client"),
+    "objstore.worker": ("objstore", "kms.aws", "kms.client"),
     "objstore.__main__": ("objstore", "kms.aws", "kms.client"),
     "objstore.crypt.data_keys": (
         "objstore.crypt",
@@ -76,7 +77,8 @@ FILE_OPENERS = (
     "objstore.storage.store",
     "kms.root",
     "kms.store",
-    "kms.aws.generation",
+    "kms.aws.shared",
+    "objstore.background",
     "objstore.compose",
     "objstore.__main__",
     "objstore.trace",

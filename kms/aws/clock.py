@@ -23,15 +23,36 @@ class SystemClock:
         return time.time()
 
 
+class Offset(Protocol):
+    """A number of seconds that can be changed; perhaps by other processes, too."""
+
+    value: float
+
+
+class LocalOffset:
+    """An offset of this process alone."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+
 class ServiceClock:
     """Wall time plus an offset in seconds that can be changed."""
 
-    def __init__(self, wall: Clock) -> None:
+    def __init__(self, wall: Clock, offset: Offset | None = None) -> None:
         self._wall = wall
-        self.offset_seconds = 0.0
+        self._offset = offset or LocalOffset()
+
+    @property
+    def offset_seconds(self) -> float:
+        return self._offset.value
+
+    @offset_seconds.setter
+    def offset_seconds(self, seconds: float) -> None:
+        self._offset.value = seconds
 
     def now(self) -> float:
-        return self._wall.now() + self.offset_seconds
+        return self._wall.now() + self._offset.value
 
 
 class FixedClock:

@@ -6,9 +6,10 @@ database; whoever relies on it also looks there now and then, since a process ca
 commit and its `change`.
 """
 
-import mmap
 import os
 from pathlib import Path
+
+from kms.aws.shared import map_file
 
 MARK_BYTES = 8
 
@@ -17,12 +18,7 @@ class Generation:
     """The mark in the file at `path`, which is made if it is missing."""
 
     def __init__(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.ftruncate(descriptor, MARK_BYTES)
-            self._mapped = mmap.mmap(descriptor, MARK_BYTES)
-        finally:
-            os.close(descriptor)
+        self._mapped = map_file(path, MARK_BYTES)
 
     @property
     def mark(self) -> bytes:

@@ -1,6 +1,8 @@
 import json
 import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from botocore.config import Config
 
 from kms import wire
 from kms.app import App
-from kms.aws.clock import SystemClock
+from kms.aws.clock import ServiceClock, SystemClock
 from kms.client import RootSettings, open_kms
 from kms.credentials import SingleCredential, development
 
@@ -33,8 +35,10 @@ class Server(uvicorn.Server):
 
 
 def serve(folder: Path, started: threading.Event, box: list[Server]) -> None:
-    kms = open_kms(folder, clock=SystemClock(), root=RootSettings())
-    app = App(kms, credentials=SingleCredential(development("111122223333")), wall=SystemClock())
+    clock = ServiceClock(SystemClock())
+    kms = open_kms(folder, clock=clock, root=RootSettings())
+    credentials = SingleCredential(development("111122223333"))
+    app = App(kms, credentials=credentials, wall=SystemClock(), movable=clock)
     box.append(Server(app, started))
     try:
         box[0].run()
@@ -183,3 +187,28 @@ async def test_lifespan_and_other_protocols(app: App) -> None:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     with pytest.raises(RuntimeError, match="websocket"):
         await app({"type": "websocket"}, receive, send)
+
+
+def clock_page(port: int, body: bytes | None = None) -> tuple[int, Any]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/_/clock", data=body)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_the_clock_moves_on_request(port: int) -> None:
+    kms = client_for(port)
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    assert clock_page(port)[1]["offset_seconds"] == 0.0
+    status, moved = clock_page(port, b'{"advance_seconds": 604800}')
+    assert (status, moved["offset_seconds"]) == (200, 604_800.0)
+    with pytest.raises(kms.exceptions.NotFoundException):
+        kms.describe_key(KeyId=key_id)
+    status, refused = clock_page(port, b"tomorrow")
+    assert (status, "a JSON object with one of" in refused["error"]) == (400, True)
+    assert clock_page(port, b"x" * (wire.BODY_BYTES_MAX + 1))[0] == 413
+    assert clock_page(port, b'{"reset": true}')[1]["offset_seconds"] == 0.0

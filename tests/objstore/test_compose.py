@@ -1,16 +1,12 @@
 import json
-import os
-import resource
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
-from objstore import compose, log
+from objstore import compose
 from objstore.compose import (
-    SETTINGS_VARIABLE,
     StartError,
     check,
     export_block,
@@ -179,49 +175,6 @@ def test_what_is_no_data_folder_is_not_checked(data: Path) -> None:
 async def test_nor_inspected(data: Path) -> None:
     with pytest.raises(StartError, match="no data folder"):
         await inspect(Settings(data), bucket="b", key="k")
-
-
-@pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the test run's own logging and limits as they are."""
-    monkeypatch.setattr(log, "configure", lambda *_: None)
-    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
-
-
-@pytest.mark.usefixtures("quiet")
-def test_a_worker_serves_what_was_prepared(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seed = tmp_path / "seed.toml"
-    seed.write_text(SEED)
-    settings = Settings(data, dev=True, seed=seed, auth="permissive")
-    started(settings)
-    monkeypatch.setitem(os.environ, SETTINGS_VARIABLE, settings.to_json())
-    with TestClient(compose.application(), base_url="http://localhost") as client:
-        assert client.get("/_/health").json() == {"live": True, "ready": True}
-        listed = client.get("/", headers=signed("s3"))
-        assert "<Name>planted-bucket</Name>" in listed.text
-        assert client.put("/other-bucket", headers=signed("s3")).status_code == 200
-        keys = client.post(
-            "/",
-            content=b'{"KeyId": "alias/planted"}',
-            headers={**signed("kms"), "x-amz-target": "TrentService.DescribeKey"},
-        )
-        assert keys.json()["KeyMetadata"]["KeyId"] == "b3537ef1-d8dc-4780-9f5a-55776cbb2f7f"
-        assert client.post("/_/reset").text == "reset\n"
-        listed = client.get("/", headers=signed("s3"))
-        assert "planted-bucket" in listed.text
-        assert "other-bucket" not in listed.text
-
-
-def signed(service: str) -> dict[str, str]:
-    scope = f"AKIA/20261124/us-east-1/{service}/aws4_request"
-    return {
-        "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, "
-        "Signature=" + "0" * 64,
-        "x-amz-date": "20261124T000000Z",
-        "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
-    }
 
 
 def test_settings_in_the_environment_hold_no_secret(data: Path) -> None:

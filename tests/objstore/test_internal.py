@@ -2,6 +2,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
+from kms.aws.clock import FixedClock, ServiceClock
 from objstore.internal import internal_app
 from objstore.trace import TraceFile
 
@@ -26,6 +27,7 @@ def test_development_pages_exist_only_in_development(tmp_path: Path) -> None:
     plain = TestClient(internal_app(ready=lambda: True, traces=None, reset=None))
     assert plain.get("/_/trace").status_code == 404
     assert plain.post("/_/reset").status_code == 404
+    assert plain.get("/_/clock").status_code == 404
 
     calls: list[str] = []
 
@@ -40,3 +42,24 @@ def test_development_pages_exist_only_in_development(tmp_path: Path) -> None:
     assert client.get("/_/reset").status_code == 405
     assert client.post("/_/reset").text == "reset\n"
     assert calls == ["reset"]
+
+
+def test_the_clock_is_shown_and_moved() -> None:
+    clock, waits = ServiceClock(FixedClock(1_700_000_000.0)), []
+
+    async def caught_up() -> None:
+        waits.append(clock.offset_seconds)
+
+    client = TestClient(
+        internal_app(ready=lambda: True, traces=None, reset=None, clock=clock, caught_up=caught_up)
+    )
+    assert client.get("/_/clock").json() == {
+        "now": "2023-11-14T22:13:20.000Z",
+        "offset_seconds": 0.0,
+    }
+    moved = client.post("/_/clock", json={"advance_seconds": 86_400})
+    assert moved.json() == {"now": "2023-11-15T22:13:20.000Z", "offset_seconds": 86_400.0}
+    refused = client.post("/_/clock", content=b"tomorrow")
+    assert refused.status_code == 400
+    assert "a JSON object with one of the members" in refused.json()["error"]
+    assert waits == [86_400.0]

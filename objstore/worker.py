@@ -1,0 +1,168 @@
+"""Composition of a worker: its ASGI application and its background work."""
+
+import os
+from functools import partial
+
+from kms.aws.clock import Clock, ServiceClock, SystemClock
+from kms.client import KMS, harden
+from objstore import log
+from objstore.account.assembly import Accounts, assemble
+from objstore.account.directory import Directory, root_principal
+from objstore.account.principals import EntityFinder
+from objstore.account.seed import Seed
+from objstore.app import Application
+from objstore.authenticate import Authenticator
+from objstore.authorize import Authorizer
+from objstore.background import Background, Task
+from objstore.call import Services
+from objstore.compose import (
+    SETTINGS_VARIABLE,
+    account_secrets,
+    identities,
+    issuers,
+    open_folder_kms,
+    plant_buckets,
+    plant_identities,
+    plant_keys,
+    service_clock,
+    token_key,
+)
+from objstore.crypt.data_keys import DataKeys
+from objstore.doors import Identification, KMSDoor, QueryDoor
+from objstore.gateway import Gateway
+from objstore.internal import internal_app
+from objstore.lifecycle import Lifecycle
+from objstore.settings import Settings
+from objstore.storage.store import Store
+from objstore.tokens import Tokens
+from objstore.trace import TraceFile
+
+KEYS_SECONDS = 60.0
+LIFECYCLE_SECONDS = 10.0
+USES_SECONDS = 1.0
+
+
+def application() -> Application:
+    """The ASGI application of a worker; its settings come from the environment."""
+    settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
+    wall = SystemClock()
+    log.configure(settings.log_level, wall)
+    harden()
+    store = Store.open(settings.data, wall=wall)
+    kms = open_folder_kms(settings, identities=EntityFinder(store.identities))
+    directory, seed = identities(settings, kms)
+    permissive = root_principal(settings.account) if settings.auth == "permissive" else None
+    traces = TraceFile(settings.data) if settings.dev else None
+    clock = service_clock(settings)
+    accounts = account_services(settings, directory, store, kms, clock)
+    finder = accounts.credentials
+    background = background_work(settings, clock, store, kms)
+    services = Services(
+        store=store,
+        data_keys=DataKeys(kms, insecure_customer_keys=settings.dev and settings.loopback),
+        clock=clock,
+        settings=settings,
+        account=directory.account,
+        tokens=Tokens(token_key(kms)),
+        account_of=directory.account_of,
+    )
+    authenticator = Authenticator(
+        finder,
+        wall,
+        region=settings.region,
+        permissive=permissive,
+        signature_v2=settings.signature_v2 == "accept",
+        note_use=finder.note_use,
+    )
+    identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
+
+    async def stop() -> None:
+        await background.stop()
+        await store.close()
+        kms.close()
+
+    return Application(
+        doors={
+            "s3": s3_door(services, authenticator, directory, wall, traces),
+            "kms": KMSDoor(kms.handle, kms.prepare, identification),
+            "iam": QueryDoor(accounts.iam, identification, region=settings.region),
+            "sts": QueryDoor(accounts.sts, identification, region=settings.region),
+        },
+        internal=internal_app(
+            ready=lambda: True,
+            traces=traces,
+            reset=partial(start_over, settings, seed, store, kms) if settings.dev else None,
+            clock=clock if settings.dev else None,
+            caught_up=background.caught_up,
+        ),
+        log=log.RequestLog(wall),
+        start=background.start,
+        stop=stop,
+    )
+
+
+def s3_door(
+    services: Services,
+    authenticator: Authenticator,
+    directory: Directory,
+    wall: Clock,
+    traces: TraceFile | None,
+) -> Gateway:
+    authorizer = Authorizer(
+        services.store,
+        services.clock,
+        account=directory.account,
+        account_of=directory.account_of,
+    )
+    return Gateway(
+        services, authenticator=authenticator, authorizer=authorizer, wall=wall, traces=traces
+    )
+
+
+def account_services(
+    settings: Settings, directory: Directory, store: Store, kms: KMS, clock: Clock
+) -> Accounts:
+    """IAM, STS and whose access keys are whose."""
+    return assemble(
+        directory,
+        store.identities,
+        account_secrets(kms),
+        clock=clock,
+        wall=SystemClock(),
+        issuers=issuers(settings),
+        permissive=settings.auth == "permissive",
+    )
+
+
+def background_work(settings: Settings, clock: ServiceClock, store: Store, kms: KMS) -> Background:
+    """Everything that happens without a request."""
+    lifecycle = Lifecycle(store, clock, day_seconds=settings.day_seconds)
+
+    async def keep_keys() -> bool:
+        kms.sweep()
+        return False
+
+    async def write_uses() -> bool:
+        kms.write_uses()
+        return False
+
+    return Background(
+        settings.data,
+        clock,
+        server_tasks=[
+            Task("keys", KEYS_SECONDS, keep_keys),
+            Task("lifecycle", LIFECYCLE_SECONDS, lifecycle.run),
+        ],
+        worker_tasks=[Task("key-uses", USES_SECONDS, write_uses)],
+        movable=settings.dev,
+    )
+
+
+async def start_over(settings: Settings, seed: Seed, store: Store, kms: KMS) -> None:
+    """Empty a development server to its seed, at wall time."""
+    service_clock(settings).offset_seconds = 0.0
+    await store.reset()
+    kms.reset()
+    plant_keys(seed, kms)
+    await plant_identities(settings, seed, store, kms)
+    await plant_buckets(settings, seed, store)
