@@ -21,6 +21,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_PLAIN_KEY = re.compile(rb"[A-Za-z0-9/*._~-]*")  # the same encoded or not
 _URL_SAFE = "/*-._"  # what AWS leaves as it is under `encoding-type=url`
 
 
@@ -67,7 +68,7 @@ def http_date(milliseconds: int) -> str:
 
 def encode_key(key: bytes, encoding_type: str | None) -> str:
     """A key as a listing shows it: percent-encoded under `encoding-type=url`, else as text."""
-    if encoding_type is None:
+    if encoding_type is None or _PLAIN_KEY.fullmatch(key) is not None:
         return key.decode()
     return quote(key, safe=_URL_SAFE)
 

@@ -37,7 +37,7 @@ async def get_object_attributes(
     action = "s3:GetObjectAttributes"
     if version_id is not None:
         action = "s3:GetObjectVersionAttributes"
-    call.authorize(action, call.bucket, key)
+    call.authorize(action, call.bucket, key, version_id)
     data_key = open_key(call, call.bucket, stored, manifest, customer)
     try:
         sums = open_manifest_checksums(data_key, manifest)

@@ -20,6 +20,7 @@ from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     WriteConditions,
     at_commit,
+    authorize_match,
     matches,
     write_check,
 )
@@ -61,6 +62,7 @@ async def complete_multipart_upload(
     except S3Error:
         return _repeated(call, upload_id, key)
     check = write_check(conditions, key)
+    authorize_match(call, key, conditions.if_match)
     if check is not None:
         check(store.object(call.bucket.bucket_id, upload.key, inline=False))
     entries = (multipart_upload or {}).get("Parts") or []

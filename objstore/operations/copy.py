@@ -33,6 +33,7 @@ from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     CopySourceConditions,
     WriteConditions,
+    authorize_match,
     check_copy_source,
     write_check,
 )
@@ -120,6 +121,7 @@ async def _copy(
 ) -> Reply:
     services = call.services
     check = write_check(conditions, key)
+    authorize_match(call, key, conditions.if_match)
     choice = choose(call, "CopyObject", key, encryption)
     source = keyed.source
     source_key = open_key(
@@ -175,7 +177,8 @@ def _attributes(
     kept = source.stored.attributes.get(tags.ATTRIBUTE)
     if kept:
         of_version = "" if source.version_id is None else "Version"
-        call.authorize(f"s3:GetObject{of_version}Tagging", source.bucket, source.key)
+        action = f"s3:GetObject{of_version}Tagging"
+        call.authorize(action, source.bucket, source.key, source.version_id)
         call.authorize("s3:PutObjectTagging", call.bucket, key)
         named[tags.ATTRIBUTE] = kept
     return named

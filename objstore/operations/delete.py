@@ -20,6 +20,7 @@ from objstore.transfer.attributes import may_bypass_governance
 from objstore.transfer.conditions import (
     NO_DELETE_CONDITIONS,
     DeleteConditions,
+    authorize_match,
     delete_check,
 )
 from objstore.transfer.receive import commit
@@ -108,12 +109,12 @@ async def _delete(
     call: Call, key: str, version_id: str | None, conditions: DeleteConditions, *, bypass: bool
 ) -> dict[str, Any]:
     encoded = key_bytes(key)
-    if conditions.if_match not in (None, "*"):
-        # Whether an ETag matches tells of the content.
-        call.authorize("s3:GetObject", call.bucket, key)
+    if conditions.if_match != "*":
+        authorize_match(call, key, conditions.if_match)
     check = delete_check(conditions, key)
     now_ms = int(call.services.clock.now() * 1000)
-    guard = locks.guard(now_ms=now_ms, bypass=bypass and may_bypass_governance(call, key))
+    bypass = bypass and may_bypass_governance(call, key, version_id)
+    guard = locks.guard(now_ms=now_ms, bypass=bypass)
     store, bucket = call.services.store, call.bucket
     if version_id is None and versions.status(bucket) is not None:
         marker = versions.delete_marker(bucket, encoded, created_ms=now_ms)

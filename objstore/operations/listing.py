@@ -42,7 +42,8 @@ async def list_objects(
     shown = _entries(call, encoding_type, _owner(call), optional_object_attributes)
     reply["Contents"] = [shown(row) for row in page.objects]
     reply["Marker"] = encode_key((marker or "").encode(), encoding_type)
-    if page.next_after is not None and delimiter:
+    ends_with_key = bool(page.objects) and page.objects[-1].key == page.next_after
+    if page.next_after is not None and (delimiter or not ends_with_key):
         # Without a delimiter the last key of the page is the marker, so S3 does not repeat it.
         reply["NextMarker"] = encode_key(page.next_after, encoding_type)
     return reply

@@ -61,7 +61,8 @@ async def put_object_retention(
     _require_lock(call)
     now_ms = attributes.now_ms(call)
     new = _retention(retention or {}, now_ms)
-    bypass = bool(bypass_governance_retention) and attributes.may_bypass_governance(call, key)
+    bypass = bool(bypass_governance_retention)
+    bypass = bypass and attributes.may_bypass_governance(call, key, version_id)
 
     def set_retention(old: Attributes) -> Attributes:
         locks.check_change(old, new, now_ms=now_ms, bypass=bypass)

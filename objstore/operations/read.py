@@ -183,7 +183,7 @@ def _described(
     if selection.version_id is None and lifetime.SETTING in call.bucket.settings:
         reply.update(lifetime.expires(call, stored))
     if stored.attributes:
-        reply.update(attributes.describe(call, key, stored))
+        reply.update(attributes.describe(call, key, selection.version_id, stored))
     if overrides is not NO_OVERRIDES:
         _override(call, reply, overrides)
     return reply

@@ -20,6 +20,7 @@ from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders,
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     WriteConditions,
+    authorize_match,
     write_check,
 )
 from objstore.transfer.content import NO_CONTENT_HEADERS, STANDARD, ContentHeaders
@@ -63,6 +64,7 @@ async def put_object(
         )
     asked_for = asked(call, key, attributes)
     check = write_check(conditions, key)
+    authorize_match(call, key, conditions.if_match)
     services = call.services
     choice = choose(call, "PutObject", key, encryption)
     # S3 asks KMS before it looks at conditions and checksums, and so do we.

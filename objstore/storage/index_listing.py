@@ -5,7 +5,7 @@ cost grows with the page, not with the bucket. Each page reads one snapshot.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from objstore.storage.records import Page, StoredObject, Upload, UploadPage, Ver
 
 PAGE_MAX = 10_000
 VERSIONS_STEPPED_MAX = 16  # Older versions stepped over before a seek to the next key.
+HIDDEN_STEPPED_MAX = 20_000  # Keys under delete markers stepped over before a page ends early.
 
 _LISTED = (
     "key, version_id, size, etag, modified_ms, storage_class, checksum_algorithm, checksum_type, "
@@ -24,6 +25,8 @@ _LISTED = (
 _OBJECTS = f"SELECT {_LISTED} FROM objects WHERE bucket_id = ? AND key >= ?"
 _OBJECT_ORDER = " ORDER BY key, sequence DESC"
 _UPLOADS = f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE bucket_id = ?"
+
+_NOTHING: Mapping[str, Any] = {}  # what listed rows share for attributes
 
 T = TypeVar("T")
 
@@ -50,17 +53,20 @@ class _Filling(Generic[T]):
     """A page being filled. `more` is set by the first entry that does not fit."""
 
     limit: int
+    room: int
     rows: list[T] = field(default_factory=list)
     common_prefixes: list[bytes] = field(default_factory=list)
     more: bool = False
+    hidden: int = 0
     last_key: bytes = b""
     last_id: str = ""
 
     def add(self, row: T | None, key: bytes, identity: str = "") -> bool:
         """Take an entry (None: a common prefix); False when the page is full."""
-        if len(self.rows) + len(self.common_prefixes) >= self.limit:
+        if self.room <= 0:
             self.more = True
             return False
+        self.room -= 1
         if row is None:
             self.common_prefixes.append(key)
         else:
@@ -68,10 +74,23 @@ class _Filling(Generic[T]):
         self.last_key, self.last_id = key, identity
         return True
 
+    def step_over(self, key: bytes) -> bool:
+        """Pass a key that is hidden; False when the page is to end here, however little it has."""
+        self.hidden += 1
+        if self.hidden < HIDDEN_STEPPED_MAX:
+            return True
+        self.more, self.last_key, self.last_id = True, key, ""
+        return False
+
     @property
     def next_key(self) -> bytes | None:
         """The marker of the following page."""
         return self.last_key if self.more and self.limit else None
+
+
+def _filling(asked: Range) -> "_Filling[Any]":
+    limit = min(asked.limit, PAGE_MAX)
+    return _Filling(limit, limit)
 
 
 def successor(prefix: bytes) -> bytes | None:
@@ -82,7 +101,7 @@ def successor(prefix: bytes) -> bytes | None:
 
 def list_objects(connection: apsw.Connection, asked: Range, after: bytes) -> Page:
     """The newest versions that are not delete markers, in key order, after `after`."""
-    page: _Filling[StoredObject] = _Filling(min(asked.limit, PAGE_MAX))
+    page: _Filling[StoredObject] = _filling(asked)
     start: bytes | None = max(asked.prefix, after + b"\0" if after else b"")
     with connection:
         while start is not None:
@@ -105,8 +124,10 @@ def _fill_objects(
             continue
         current, stepped = key, 0
         if row[8]:
+            if not page.step_over(key):
+                return None
             continue
-        group = asked.common_prefix(key)
+        group = asked.common_prefix(key) if asked.delimiter else None
         if group is None:
             if not page.add(_listed(asked.bucket_id, row), key):
                 return None
@@ -125,7 +146,7 @@ def list_versions(
     An empty `after_version` means after all of `after_key`. One that no longer exists starts that
     key again: whoever deletes page by page must not lose the rest.
     """
-    page: _Filling[tuple[StoredObject, bool]] = _Filling(min(asked.limit, PAGE_MAX))
+    page: _Filling[tuple[StoredObject, bool]] = _filling(asked)
     with connection:
         below = _sequence(connection, asked.bucket_id, after_key, after_version)
         fresh = after_key + b"\0" if after_key and not after_version else after_key
@@ -179,7 +200,7 @@ def list_uploads(
     connection: apsw.Connection, asked: Range, *, after_key: bytes, after_upload: str
 ) -> UploadPage:
     """Uploads in progress by key and upload id, after a key or an upload of that key."""
-    page: _Filling[Upload] = _Filling(min(asked.limit, PAGE_MAX))
+    page: _Filling[Upload] = _filling(asked)
     fresh = after_key + b"\0" if after_key and not after_upload else after_key
     start: bytes | None = max(asked.prefix, fresh)
     with connection:
@@ -234,19 +255,5 @@ def _bounded(
 
 
 def _listed(bucket_id: bytes, row: Any) -> StoredObject:
-    return StoredObject(
-        bucket_id=bucket_id,
-        key=row[0],
-        version_id=row[1],
-        size=row[2],
-        etag=row[3],
-        modified_ms=row[4],
-        storage_class=row[5],
-        checksum_algorithm=row[6],
-        checksum_type=row[7],
-        manifest=b"",
-        mac=b"",
-        blobs=(),
-        delete_marker=row[8] != 0,
-        sequence=row[9],
-    )
+    values: Any = (bucket_id, *row[:8], b"", b"", (), _NOTHING, None, row[8] != 0, row[9])
+    return StoredObject(*values)

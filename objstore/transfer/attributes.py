@@ -65,27 +65,29 @@ def now_ms(call: Call) -> int:
     return int(call.services.clock.now() * 1000)
 
 
-def describe(call: Call, key: str, stored: StoredObject) -> dict[str, Any]:
+def describe(call: Call, key: str, version_id: str | None, stored: StoredObject) -> dict[str, Any]:
     """The members that GetObject and HeadObject carry, as far as the caller may know of them."""
     members = archive.describe(stored, now_ms(call))
-    count = len(stored.attributes.get(tags.ATTRIBUTE, ()))
-    if count and _may(call, "s3:GetObjectTagging", key):
+    tagging = "s3:GetObjectTagging" if version_id is None else "s3:GetObjectVersionTagging"
+    kept = stored.attributes
+    count = len(kept.get(tags.ATTRIBUTE, ()))
+    if count and _may(call, tagging, key, version_id):
         members["TagCount"] = count
-    if locks.RETENTION in stored.attributes and _may(call, "s3:GetObjectRetention", key):
-        members |= locks.describe_retention(stored.attributes)
-    if locks.LEGAL_HOLD in stored.attributes and _may(call, "s3:GetObjectLegalHold", key):
-        members["ObjectLockLegalHoldStatus"] = stored.attributes[locks.LEGAL_HOLD]
+    if locks.RETENTION in kept and _may(call, "s3:GetObjectRetention", key, version_id):
+        members |= locks.describe_retention(kept)
+    if locks.LEGAL_HOLD in kept and _may(call, "s3:GetObjectLegalHold", key, version_id):
+        members["ObjectLockLegalHoldStatus"] = kept[locks.LEGAL_HOLD]
     return members
 
 
-def may_bypass_governance(call: Call, key: str) -> bool:
+def may_bypass_governance(call: Call, key: str, version_id: str | None) -> bool:
     """Whether the caller may lift governance; who may not is refused where it matters only."""
-    return _may(call, locks.BYPASS_ACTION, key)
+    return _may(call, locks.BYPASS_ACTION, key, version_id)
 
 
-def _may(call: Call, action: str, key: str) -> bool:
+def _may(call: Call, action: str, key: str, version_id: str | None) -> bool:
     try:
-        call.authorize(action, call.bucket, key)
+        call.authorize(action, call.bucket, key, version_id)
     except AWSError:
         return False
     return True

@@ -1,6 +1,6 @@
 """Conditional requests: what must hold of an object before it is read, replaced or copied.
 
-Pure. Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 and RFC 9110 §13.2.2 for the precedence.
 """
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kms.aws.clock import utc
+from objstore.call import Call
 from objstore.errors import S3Error
 from objstore.names import http_date
 from objstore.storage.records import Check, StoredObject
@@ -149,6 +150,15 @@ def write_check(conditions: WriteConditions, key: str) -> Check | None:
             raise S3Error("PreconditionFailed", Condition="If-Match")
 
     return check
+
+
+def authorize_match(call: Call, key: str, if_match: str | None) -> None:
+    """Return if the caller may compare ETags: whether one matches tells of the content.
+
+    Raises AccessDenied.
+    """
+    if if_match is not None:
+        call.authorize("s3:GetObject", call.bucket, key)
 
 
 def at_commit(check: Check | None) -> Check | None:

@@ -190,6 +190,16 @@ def _blob_body(member: Member) -> Body:
     return body
 
 
+_SCALAR_TEXTS: Mapping[str, Callable[[Any], str]] = {
+    "string": escape,
+    "boolean": _boolean,
+    "timestamp": iso8601,
+    "blob": lambda value: base64.b64encode(value).decode(),
+}
+_COMPOUND = frozenset({"list", "structure", "map"})
+_Plan = tuple[str, str, str, Callable[[Any], str], Writer | None]  # name, start, end, text, writer
+
+
 class DocumentWriter:
     """Compiles output shapes to functions that append XML to a list of strings."""
 
@@ -211,20 +221,28 @@ class DocumentWriter:
 
     def members(self, members: Iterable[Member]) -> Writer:
         """The writer of a structure's elements, without a tag around them."""
-        writers = [
-            (member.name, self._element(member.wire_name, member))
-            for member in members
-            if not member.xml_attribute
-        ]
+        plans = [self._plan(member) for member in members if not member.xml_attribute]
 
         def write_members(value: Mapping[str, Any], out: list[str]) -> None:
             get = value.get
-            for name, write in writers:
+            for name, start, end, text, write in plans:
                 item = get(name)
-                if item is not None:
+                if item is None:
+                    continue
+                if write is None:
+                    # Scalars are most of every listing: written here, at one call the less.
+                    out.append(f"{start}{text(item)}{end}")
+                else:
                     write(item, out)
 
         return write_members
+
+    def _plan(self, member: Member) -> _Plan:
+        shape = self._model.shape(member.shape)
+        if shape.type in _COMPOUND:
+            return (member.name, "", "", str, self._element(member.wire_name, member))
+        tag = member.wire_name
+        return (member.name, f"<{tag}>", f"</{tag}>", _scalar_text(shape), None)
 
     def _element(self, tag: str, member: Member) -> Writer:
         shape = self._model.shape(member.shape)
@@ -234,7 +252,7 @@ class DocumentWriter:
             return self._structure(tag, shape)
         if shape.type == "map":
             return self._map(tag, shape)
-        return _scalar(f"<{tag}>", f"</{tag}>", shape.type)
+        return _scalar(f"<{tag}>", f"</{tag}>", _scalar_text(shape))
 
     def _list(self, tag: str, shape: Shape, *, flattened: bool) -> Writer:
         assert shape.element is not None
@@ -297,15 +315,15 @@ class DocumentWriter:
         return self._writers[key]
 
 
-def _scalar(start: str, end: str, kind: str) -> Writer:
-    convert: dict[str, Callable[[Any], str]] = {
-        "string": escape,
-        "boolean": _boolean,
-        "timestamp": iso8601,
-        "blob": lambda value: base64.b64encode(value).decode(),
-    }
-    text = convert.get(kind, str)
+def _scalar_text(shape: Shape) -> Callable[[Any], str]:
+    """What makes the text of a scalar. A value of an enumeration needs no escaping."""
+    if not shape.enum:
+        return _SCALAR_TEXTS.get(shape.type, str)
+    known = frozenset(value for value in shape.enum if escape(value) == value)
+    return lambda value: value if value in known else escape(value)
 
+
+def _scalar(start: str, end: str, text: Callable[[Any], str]) -> Writer:
     def write_scalar(value: Any, out: list[str]) -> None:
         out.append(f"{start}{text(value)}{end}")
 

@@ -20,6 +20,7 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 DEPTH_MAX = 32
 _NAMESPACES = ("", quirks.NAMESPACE, "http://doc.s3.amazonaws.com/2006-03-01")
 _SPECIAL = re.compile('[&<>"\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]')
+_UNHOLDABLE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]")
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
@@ -73,12 +74,15 @@ def split_tag(tag: str) -> tuple[str, str]:
 
 def escape(text: str) -> str:
     """Text for an element's content or a double-quoted attribute."""
-    return text if _SPECIAL.search(text) is None else _SPECIAL.sub(_reference, text)
+    if _SPECIAL.search(text) is None:
+        return text
+    for character, name in _NAMED.items():
+        text = text.replace(character, name)
+    return text if _UNHOLDABLE.search(text) is None else _UNHOLDABLE.sub(_reference, text)
 
 
 def _reference(found: "re.Match[str]") -> str:
-    character = found.group()
-    return _NAMED.get(character) or f"&#x{ord(character):x};"
+    return f"&#x{ord(found.group()):x};"
 
 
 def iso8601(moment: datetime) -> str:

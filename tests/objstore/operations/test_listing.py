@@ -6,6 +6,7 @@ import pytest
 from kms.aws.errors import AWSError
 from objstore.checksum import ChecksumHeaders
 from objstore.names import owner_id
+from objstore.storage import index_listing
 
 KEYS = ["a", "b", "b/", "b/1", "b/2", "b/c/3", "d e", "ä/1", "ä/2", "\U0001f512"]
 BOTH = pytest.mark.parametrize("operation", ["ListObjects", "ListObjectsV2"])
@@ -162,3 +163,19 @@ async def test_tokens_are_not_made_up(s3: Any, token: str) -> None:
 @BOTH
 async def test_a_page_has_at_most_a_thousand_keys(s3: Any, operation: str) -> None:
     assert (await s3.call(operation, max_keys=5000))["MaxKeys"] == 1000
+
+
+async def test_a_short_page_says_where_the_next_one_starts(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_listing, "HIDDEN_STEPPED_MAX", 2)
+    await s3.call("PutBucketVersioning", versioning_configuration={"Status": "Enabled"})
+    s3.bucket = s3.store.bucket("bucket")
+    for key in ("a", "b", "c"):
+        await s3.call("DeleteObject", key=key)
+    await s3.put("d", b"data")
+    first = await s3.call("ListObjects")
+    assert (first["Contents"], first["IsTruncated"], first["NextMarker"]) == ([], True, "b")
+    second = await s3.call("ListObjects", marker="b")
+    assert [entry["Key"] for entry in second["Contents"]] == ["d"]
+    assert second["IsTruncated"] is False

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
+from objstore.errors import S3Error
 from objstore.operations.copy import Directives, SourceNamed
 from objstore.operations.multipart import CopiedPart
 from objstore.operations.read import Selection
@@ -344,3 +345,15 @@ async def test_an_unversioned_bucket_lists_null_versions(s3: Any) -> None:
     assert (row["Key"], row["VersionId"], row["IsLatest"]) == ("a%20b", "null", True)
     assert (row["Size"], row["StorageClass"]) == (4, "STANDARD")
     assert (await s3.call("ListObjectVersions", max_keys=0))["Versions"] == []
+
+
+async def test_comparing_etags_takes_the_permission_to_read(versioned: Any) -> None:
+    put = await versioned.put("k", b"data")
+    versioned.refuse = lambda action, _: S3Error("AccessDenied") if "Get" in action else None
+    match = DeleteConditions(if_match=put["ETag"])
+    with pytest.raises(AWSError, match="AccessDenied"):
+        await versioned.call("DeleteObject", key="k", conditions=match)
+    with pytest.raises(AWSError, match="AccessDenied"):
+        await versioned.put("k", b"new", conditions=WriteConditions(if_match=put["ETag"]))
+    await versioned.call("DeleteObject", key="k", conditions=DeleteConditions(if_match="*"))
+    await versioned.put("k", b"new", conditions=WriteConditions(if_none_match="*"))

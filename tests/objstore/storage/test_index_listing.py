@@ -5,10 +5,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import apsw
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objstore.storage import index_writes
+from objstore.storage import index_listing, index_writes
 from objstore.storage.index import connect, prepare
 from objstore.storage.index_listing import (
     VERSIONS_STEPPED_MAX,
@@ -147,3 +148,16 @@ async def test_uploads_page_by_key_and_id(store: Store, make_upload: Callable[..
         seen += [*[row.upload_id for row in page.uploads], *page.common_prefixes]
         key, upload = page.next_key, page.next_upload
     assert seen == ["1", "2", b"b/", "5"]
+
+
+def test_a_page_ends_early_where_all_keys_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_listing, "HIDDEN_STEPPED_MAX", 3)
+    connection = fill([(bytes((name,)), True) for name in b"abcdefg"] + [(b"h", False)])
+    pages, after = [], b""
+    while True:
+        page = list_objects(connection, Range(BUCKET, b"", b"", 10), after)
+        pages.append([stored.key for stored in page.objects])
+        if page.next_after is None:
+            break
+        after = page.next_after
+    assert pages == [[], [], [b"h"]]
