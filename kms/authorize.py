@@ -119,6 +119,16 @@ class Authorizer:
     def decide(self, asked: Asked, key: Key) -> Decision:
         """Whether `asked.caller` may do `asked.action` to `key`, which is `asked.key`."""
         known = self._know(asked, key)
+        return self._decide(asked, key, known)
+
+    def explain(self, asked: Asked, key: Key) -> Decision:
+        """The same with condition keys that were made up; nothing is remembered."""
+        principal = asked.caller.principal
+        policy = compiled(key.policy)
+        names = tuple(names_of(principal))
+        return self._decide(asked, key, _Known(principal, key.policy, policy, names, False))
+
+    def _decide(self, asked: Asked, key: Key, known: _Known) -> Decision:
         decision = known.decision
         if decision is None:
             decision = self._by_policies(asked, key, known.policy)
@@ -132,13 +142,14 @@ class Authorizer:
         principal = asked.caller.principal
         name = (id(principal), asked.action, key.arn, asked.caller.via_service)
         known = self._known.get(name)
-        if known is None or known.principal is not principal or known.text != key.policy:
-            if len(self._known) >= REMEMBERED_MAX:
-                self._known.clear()
-            policy = compiled(key.policy)
-            stable = _depends_on(principal, policy, f"kms:{asked.action}") <= STABLE
-            known = _Known(principal, key.policy, policy, tuple(names_of(principal)), stable)
-            self._known[name] = known
+        if known is not None and known.principal is principal and known.text == key.policy:
+            return known
+        policy = compiled(key.policy)
+        stable = _depends_on(principal, policy, f"kms:{asked.action}") <= STABLE
+        known = _Known(principal, key.policy, policy, tuple(names_of(principal)), stable)
+        if len(self._known) >= REMEMBERED_MAX:
+            self._known.clear()
+        self._known[name] = known
         return known
 
     def decide_account(self, asked: Asked, resource: str) -> Decision:
@@ -212,7 +223,11 @@ class Authorizer:
         return decision
 
     def _question(self, asked: Asked, resource: str, account: str) -> Question:
-        context = Context(request_keys(asked), caller_keys(asked.caller, self._clock))
+        of_request, of_caller = request_keys(asked), caller_keys(asked.caller, self._clock)
+        if asked.given is None:
+            context = Context(of_request, of_caller)
+        else:
+            context = Context(asked.given, of_request, of_caller)
         return Question(asked.caller.principal, f"kms:{asked.action}", resource, account, context)
 
 

@@ -18,6 +18,7 @@ from kms.aws.audit import AuditSink, NullSink
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Identities
+from kms.aws.policy import Decision
 from kms.errors import KMSError
 from kms.key import Key
 from kms.process import harden
@@ -121,6 +122,15 @@ class KMS:
         For services that keep what a key has wrapped: raises what the operation would raise.
         """
         return self._service.permit(operation, caller, key_id=key_id, context=context)
+
+    def explain(
+        self, caller: Caller, *, action: str, key_id: str, context: Mapping[str, str]
+    ) -> Decision:
+        """What decides whether `caller` may do `action` ("Decrypt") to a key; nothing happens.
+
+        For operators: it tells more than callers may know. Raises NotFoundException.
+        """
+        return self._service.explain(action, caller, key_id=key_id, context=context)
 
     def fill_random(self, buffer: bytearray) -> None:
         """Fill `buffer` with random bytes, leaving no copy elsewhere."""

@@ -53,7 +53,8 @@ class Asked:
     """What a caller wants to do, by permission name, to which key, with which members.
 
     `key` is None if no key is concerned. `resource_aliases` looks up the key's aliases;
-    `other_key_arn` finds the other key of ReEncrypt, "" if it cannot.
+    `other_key_arn` finds the other key of ReEncrypt, "" if it cannot. `given` are condition keys
+    that somebody made up, for an explanation.
     """
 
     caller: Caller
@@ -62,6 +63,7 @@ class Asked:
     key: Key | None
     resource_aliases: Callable[[Key], Sequence[str]]
     other_key_arn: Callable[[], str]
+    given: Source | None = None
 
 
 def request_keys(asked: Asked) -> Source:

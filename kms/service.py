@@ -5,14 +5,18 @@ Nothing here knows bytes of the wire.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kms.authorize import Authorizer
 from kms.aws import model
 from kms.aws.audit import AuditSink, new_event_id
 from kms.aws.clock import Clock
+from kms.aws.context import given
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Identities
+from kms.aws.policy import Decision
+from kms.condition_keys import ENCRYPTION_CONTEXT
 from kms.errors import KMSError
 from kms.operations import HANDLERS, Handler
 from kms.principals import Principals
@@ -23,6 +27,11 @@ from kms.store import Store
 from kms.store_connection import StoreError
 from kms.store_usage import Use
 
+_CONTEXT_MEMBERS = (
+    "encryption_context",
+    "source_encryption_context",
+    "destination_encryption_context",
+)
 OPERATIONS = frozenset(model.load("kms").operations)
 USES = frozenset(model.load("kms").shape("KeyLastUsageTrackingOperation").enum)
 """The operations that use a key, as GetKeyLastUsage understands it."""
@@ -77,6 +86,25 @@ class Service:
         request.context = context
         self._catch_up()
         return request.use(key_id).arn
+
+    def explain(
+        self, action: str, caller: Caller, *, key_id: str, context: Mapping[str, str]
+    ) -> Decision:
+        """What decides whether `caller` may do `action` ("Decrypt") to a key; nothing happens.
+
+        `context` are condition keys as the request would have them. Raises NotFoundException.
+        """
+        pairs = {
+            key[len(ENCRYPTION_CONTEXT) :]: value
+            for key, value in context.items()
+            if key.lower().startswith(ENCRYPTION_CONTEXT)
+        }
+        arguments = {"key_id": key_id, **dict.fromkeys(_CONTEXT_MEMBERS, pairs)}
+        request = Request(action, caller, self.store, self.clock, self.authorizer, arguments)
+        self._catch_up()
+        key = request.resolve(key_id)
+        asked = replace(request.asked(action, key), given=given(context))
+        return self.authorizer.explain(asked, key)
 
     def _catch_up(self) -> None:
         """See what other processes did, and do what is due."""

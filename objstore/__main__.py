@@ -1,4 +1,4 @@
-"""The command line: `objstore serve`, `env`, `inspect`, `check`, `reseal` and `rotate-root`.
+"""The command line: `serve`, `env`, `inspect`, `explain`, `check`, `reseal` and `rotate-root`.
 
 Every flag of `serve` is also an environment variable, `OBJSTORE_` and the flag's name.
 """
@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from objstore import compose, log
+from objstore import compose, log, offline
 from objstore.account.oidc import ALGORITHMS_DEFAULT, KEY_TYPES
 from objstore.account.seed import SeedError
 from objstore.compose import StartError
+from objstore.explain import Asked, ExplainError, read_context
 from objstore.settings import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_ROOT, Settings
 
 DATA = click.option(
@@ -163,7 +164,7 @@ def inspect(data: Path, root: str, target: str, account: str) -> None:
         raise click.UsageError("the target has the form s3://BUCKET/KEY")
     try:
         text, verified = asyncio.run(
-            compose.inspect(Settings(data, account=account, root=root), bucket=bucket, key=key)
+            offline.inspect(Settings(data, account=account, root=root), bucket=bucket, key=key)
         )
     except StartError as error:
         raise click.ClickException(str(error)) from None
@@ -173,11 +174,29 @@ def inspect(data: Path, root: str, target: str, account: str) -> None:
 
 @main.command()
 @DATA
+@ROOT
+@click.option("--principal", required=True, help="An ARN, a service's name, or anonymous.")
+@click.option("--action", required=True, help="A permission, as kms:Decrypt.")
+@click.option("--resource", required=True, help="An ARN; * for actions without a resource.")
+@click.option("--context", multiple=True, help="A condition key, as key=value; repeatable.")
+def explain(data: Path, root: str, context: tuple[str, ...], **question: str) -> None:
+    """Say what decides whether a principal may do something; exit 1 if it may not."""
+    try:
+        asked = Asked(**question, context=read_context(context))
+        line, allowed = asyncio.run(offline.explain(Settings(data, root=root), asked))
+    except (ExplainError, StartError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(line)
+    sys.exit(0 if allowed else 1)
+
+
+@main.command()
+@DATA
 def check(data: Path) -> None:
     """Verify the whole store without any key: sizes, checksums, rows and files."""
     findings = 0
     try:
-        for finding in compose.check(data):
+        for finding in offline.check(data):
             findings += not finding.startswith("checked")
             click.echo(finding)
     except StartError as error:

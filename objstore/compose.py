@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -43,8 +43,6 @@ from objstore.account.oidc import Issuers
 from objstore.account.planting import plant
 from objstore.account.sealing import SECRET_BYTES, Sealing
 from objstore.account.seed import Seed, parse_seed
-from objstore.crypt.data_keys import DataKeys
-from objstore.inspect import inspect_object
 from objstore.names import check_bucket_name
 from objstore.protocol import BoundedProtocol
 from objstore.rules.access import new_bucket_settings
@@ -52,7 +50,6 @@ from objstore.settings import DEVELOPMENT_ACCESS_KEY, DEVELOPMENT_SECRET_KEY, Se
 from objstore.storage.records import BUCKET_ID_LENGTH, Bucket, BucketExistsError
 from objstore.storage.store import Store
 from objstore.storage.sweep import boot_sweep
-from objstore.storage.sweep import check as check_store
 from objstore.tokens import TOKEN_KEY_BYTES
 
 SETTINGS_VARIABLE = "OBJSTORE_SETTINGS"
@@ -380,24 +377,3 @@ async def plant_store_alone(settings: Settings, seed: Seed, kms: KMS) -> None:
         await plant_buckets(settings, seed, store)
     finally:
         await store.close()
-
-
-async def inspect(settings: Settings, *, bucket: str, key: str) -> tuple[str, bool]:
-    """What lies on disk for an object, as text, and whether all of it verifies."""
-    kms = open_folder_kms(settings, create=False)
-    store = Store.open(settings.data, wall=SystemClock())
-    try:
-        return await inspect_object(store, DataKeys(kms), bucket=bucket, key=key)
-    finally:
-        await store.close()
-        kms.close()
-
-
-def check(data: Path) -> Iterator[str]:
-    """Verify a store without keys: a line a finding, then a line of counts."""
-    if not (data / "index.db").exists():
-        raise StartError(f"{data} is no data folder: it has no index")
-    report = check_store(data)
-    for finding in report:
-        yield f"{finding.subject}: {finding.problem.value}"
-    yield f"checked rows={report.rows} blobs={report.blobs} bytes={report.bytes}"

@@ -159,3 +159,18 @@ async def test_the_key_made_ahead_is_the_one_that_is_used(kms: KMS, caller: Call
     request = json.dumps({"KeyId": key_id}).encode()
     _, public = kms.handle("TrentService.GetPublicKey", request, caller)
     assert b64decode(json.loads(public)["PublicKey"]) == public_der(ahead)
+
+
+def test_explanations_come_from_the_same_evaluator(kms: KMS, caller: Caller) -> None:
+    kms.plant_key(
+        account=caller.account,
+        region=caller.region,
+        key_id=(key_id := "11111111-2222-3333-4444-555555555555"),
+        aliases=(),
+        description="",
+        material=None,
+    )
+    decision = kms.explain(caller, action="Decrypt", key_id=key_id, context={})
+    assert decision.allowed
+    assert decision.statement is not None
+    assert decision.statement.label == "Enable IAM User Permissions"

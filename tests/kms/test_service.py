@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from kms.aws.audit import MemorySink
 from kms.aws.identity import Caller
 from kms.errors import KMSError
 from kms.operations import HANDLERS
+from kms.policy_text import default_policy
 from kms.service import Service
 
 
@@ -54,3 +56,34 @@ def test_damaged_rows_are_internal_errors(
     with pytest.raises(KMSError) as caught:
         service.call("Encrypt", {"key_id": arn, "plaintext": b"x"}, caller)
     assert (caught.value.code, caught.value.status) == ("KMSInternalException", 500)
+
+
+def test_an_explanation_changes_nothing(client: Any, audit: MemorySink) -> None:
+    condition = {"StringEquals": {"kms:EncryptionContext:Team": "red"}}
+    policy = json.loads(default_policy("111122223333"))
+    policy["Statement"].append(
+        {
+            "Sid": "Red",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "kms:Decrypt",
+            "Resource": "*",
+            "Condition": condition,
+        }
+    )
+    arn = client.key(policy=json.dumps(policy))
+    recorded = len(audit.events)
+    service, caller = client.service, client.caller
+    plain = service.explain("Decrypt", caller, key_id=arn, context={})
+    assert plain.allowed
+    made_up = {"kms:EncryptionContext:team": "red", "aws:SourceIp": "192.0.2.1"}
+    denied = service.explain("Decrypt", caller, key_id=arn, context=made_up)
+    assert denied.explain("kms:Decrypt") == (
+        "denied with an explicit deny in a resource-based policy (Red of the key policy)"
+    )
+    key = service.store.key("111122223333", "us-east-1", arn.rpartition("/")[2])
+    assert key is not None
+    assert service.authorizer.remembered(caller, "Decrypt", key) is None
+    assert len(audit.events) == recorded
+    with pytest.raises(KMSError, match="NotFoundException"):
+        service.explain("Decrypt", caller, key_id=arn[:-1] + "x", context={})

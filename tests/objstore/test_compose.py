@@ -8,15 +8,14 @@ import pytest
 from objstore import compose
 from objstore.compose import (
     StartError,
-    check,
     export_block,
     identities,
-    inspect,
     metrics_folder,
     open_folder_kms,
     prepare,
     refuse_unsafe,
 )
+from objstore.offline import check
 from objstore.settings import Settings
 from objstore.storage.index import connect
 from objstore.storage.index_identities import IdentityRows
@@ -165,16 +164,6 @@ def test_the_metrics_of_dead_workers_go(data: Path) -> None:
     folder = metrics_folder(data)
     (folder / "counter_1.db").write_bytes(b"old")
     assert list(metrics_folder(data).iterdir()) == []
-
-
-def test_what_is_no_data_folder_is_not_checked(data: Path) -> None:
-    with pytest.raises(StartError, match="no index"):
-        list(check(data))
-
-
-async def test_nor_inspected(data: Path) -> None:
-    with pytest.raises(StartError, match="no data folder"):
-        await inspect(Settings(data), bucket="b", key="k")
 
 
 def test_settings_in_the_environment_hold_no_secret(data: Path) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from objstore import __main__, compose
+from objstore import __main__, compose, offline
 from objstore.__main__ import main, variable
 from objstore.compose import StartError
+from objstore.explain import Asked
 from objstore.settings import Settings
 
 
@@ -162,10 +163,28 @@ def test_inspect_exits_with_what_it_found(
         asked.append((bucket, key))
         return "what lies there", verified
 
-    monkeypatch.setattr(compose, "inspect", inspect)
+    monkeypatch.setattr(offline, "inspect", inspect)
     code, output = run("inspect", "s3://bucket/a/b", "--data", str(tmp_path))
     assert (code, output) == (0 if verified else 1, "what lies there\n")
     assert asked == [("bucket", "a/b")]
+
+
+def test_explain_asks_and_exits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Asked] = []
+
+    async def explain(settings: Settings, question: Asked) -> tuple[str, bool]:
+        asked.append(question)
+        return "what decides", question.action == "kms:Decrypt"
+
+    monkeypatch.setattr(offline, "explain", explain)
+    question = ["explain", "--data", str(tmp_path), "--principal", "p", "--resource", "r"]
+    context = ["--context", "a:b=c", "--context", "d:e=f=g"]
+    assert run(*question, "--action", "kms:Decrypt", *context) == (0, "what decides\n")
+    assert run(*question, "--action", "kms:Encrypt") == (1, "what decides\n")
+    assert asked[0] == Asked("p", "kms:Decrypt", "r", {"a:b": "c", "d:e": "f=g"})
+    code, output = run(*question, "--action", "kms:Encrypt", "--context", "b")
+    assert (code, "Error: a condition key" in output) == (1, True)
+    assert run(*question)[0] == 2
 
 
 def test_check_tells_and_exits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +194,7 @@ def test_check_tells_and_exits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["checked rows=1 blobs=0 bytes=0"], 0),
         (["blob 1: missing", "checked rows=1 blobs=0 bytes=0"], 1),
     ):
-        monkeypatch.setattr(compose, "check", lambda _, lines=lines: iter(lines))
+        monkeypatch.setattr(offline, "check", lambda _, lines=lines: iter(lines))
         code, output = run("check", "--data", str(tmp_path))
         assert (code, output.splitlines()) == (wanted, lines)
 

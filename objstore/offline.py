@@ -1,0 +1,48 @@
+"""What the command line does with a data folder, whether a server runs on it or not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kms.aws.clock import SystemClock
+from objstore.compose import StartError, open_folder_kms, service_clock
+from objstore.crypt.data_keys import DataKeys
+from objstore.explain import Asked
+from objstore.explain import explain as explain_decision
+from objstore.inspect import inspect_object
+from objstore.settings import Settings
+from objstore.storage.store import Store
+from objstore.storage.sweep import check as check_store
+
+
+async def inspect(settings: Settings, *, bucket: str, key: str) -> tuple[str, bool]:
+    """What lies on disk for an object, as text, and whether all of it verifies."""
+    kms = open_folder_kms(settings, create=False)
+    store = Store.open(settings.data, wall=SystemClock())
+    try:
+        return await inspect_object(store, DataKeys(kms), bucket=bucket, key=key)
+    finally:
+        await store.close()
+        kms.close()
+
+
+async def explain(settings: Settings, question: Asked) -> tuple[str, bool]:
+    """What decides whether a principal may do something, in a line, and whether it may."""
+    kms = open_folder_kms(settings, create=False)
+    store = Store.open(settings.data, wall=SystemClock())
+    try:
+        return explain_decision(
+            store.identities.rows, kms.explain, service_clock(settings), question
+        )
+    finally:
+        await store.close()
+        kms.close()
+
+
+def check(data: Path) -> Iterator[str]:
+    """Verify a store without keys: a line a finding, then a line of counts."""
+    if not (data / "index.db").exists():
+        raise StartError(f"{data} is no data folder: it has no index")
+    report = check_store(data)
+    for finding in report:
+        yield f"{finding.subject}: {finding.problem.value}"
+    yield f"checked rows={report.rows} blobs={report.blobs} bytes={report.bytes}"
