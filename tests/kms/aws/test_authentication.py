@@ -1,5 +1,7 @@
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
@@ -14,6 +16,7 @@ from kms.aws.authentication import (
     authenticate,
     read_claim,
     verify,
+    verify_text,
 )
 from kms.aws.clock import FixedClock
 from kms.aws.errors import AWSError
@@ -85,6 +88,11 @@ def without(headers: dict[str, str], name: str) -> dict[str, str]:
     return {key: value for key, value in headers.items() if key != name}
 
 
+def with_authorization(headers: dict[str, str], old: str, new: str) -> dict[str, str]:
+    assert old in headers["authorization"]
+    return {**headers, "authorization": headers["authorization"].replace(old, new)}
+
+
 REFUSED: list[tuple[str, Callable[[], object], str, str]] = [
     ("none", lambda: check({}), "MissingAuthenticationTokenException", "Missing"),
     ("body", lambda: check(signed(), b"{}"), "InvalidSignatureException", "does not match"),
@@ -105,6 +113,24 @@ REFUSED: list[tuple[str, Callable[[], object], str, str]] = [
         lambda: check(without(signed(), "x-amz-date")),
         "IncompleteSignatureException",
         "Date",
+    ),
+    (
+        "date of another day",
+        lambda: check({**signed(), "x-amz-date": "20200101T000000Z"}),
+        "InvalidSignatureException",
+        "Invalid credential date",
+    ),
+    (
+        "host unsigned",
+        lambda: check(with_authorization(signed(), "host;", "")),
+        "InvalidSignatureException",
+        "'host' must be a 'SignedHeader'",
+    ),
+    (
+        "unknown session",
+        lambda: check(signed("AKIB", token="x")),
+        "UnrecognizedClientException",
+        "",
     ),
     ("garbage", lambda: check({"authorization": "x"}), "IncompleteSignatureException", "Signature"),
     ("token", lambda: check(signed("ASIA", token="x")), "UnrecognizedClientException", "invalid"),
@@ -211,3 +237,45 @@ def test_two_credentials_are_refused() -> None:
 @pytest.mark.parametrize("query", ["", "prefix=X-Amz-", "X%2DAmz-Signature=1"])
 def test_a_request_without_credentials_claims_nothing(query: str) -> None:
     assert read_claim(Request("GET", "/", query, {}), JSON_REFUSALS) is None
+
+
+MANY = "&".join(["a=b"] * (sigv4.QUERY_PARAMETERS_MAX + 1))
+
+
+def test_queries_are_bounded() -> None:
+    with pytest.raises(AWSError, match="too many parameters"):
+        read_claim(Request("GET", "/", f"{presigned()}&{MANY}", {}), JSON_REFUSALS)
+    request = Request("POST", "/", MANY, signed())
+    claim = read_claim(request, JSON_REFUSALS)
+    assert claim is not None
+    with pytest.raises(AWSError, match="too many parameters"):
+        verify(
+            request,
+            claim,
+            payload_hash="",
+            service="kms",
+            credentials=DIRECTORY,
+            now=sigv4.seconds_of(claim.timestamp),
+            refusals=JSON_REFUSALS,
+        )
+
+
+@pytest.mark.parametrize("text", ["a policy", "another"])
+def test_a_text_may_be_what_is_signed(text: str) -> None:
+    headers = signed()
+    claim = read_claim(Request("POST", "/", "", headers), JSON_REFUSALS)
+    assert claim is not None
+    scope = claim.authorization.scope
+    key = sigv4.signing_key("secret", scope.date, scope.region, scope.service)
+    claim = replace(claim, signature=sigv4.sign(key, "a policy"))
+    options: dict[str, Any] = {
+        "service": "kms",
+        "credentials": DIRECTORY,
+        "now": sigv4.seconds_of(claim.timestamp),
+        "refusals": JSON_REFUSALS,
+    }
+    if text == "a policy":
+        assert verify_text(claim, text, **options).credential.access_key_id == "AKIA"
+    else:
+        with pytest.raises(AWSError, match="does not match"):
+            verify_text(claim, text, **options)

@@ -1,3 +1,8 @@
+import gzip
+import importlib.util
+import json
+from pathlib import Path
+
 import pytest
 
 from kms.aws import model
@@ -42,3 +47,34 @@ def test_kms_limits_are_read() -> None:
 def test_unknown_service() -> None:
     with pytest.raises(FileNotFoundError):
         model.load("nothing")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_model_may_be_packed_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    folder = tmp_path / "botocore" / "data" / "tiny" / "2020-01-01"
+    folder.mkdir(parents=True)
+    (tmp_path / "botocore" / "__init__.py").write_text("")
+    document = json.dumps(TINY).encode()
+    if packed:
+        (folder / "service-2.json.gz").write_bytes(gzip.compress(document))
+    else:
+        (folder / "service-2.json").write_bytes(document)
+    spec = importlib.util.spec_from_file_location(
+        "botocore",
+        tmp_path / "botocore" / "__init__.py",
+        submodule_search_locations=[str(tmp_path / "botocore")],
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    assert list(model.load.__wrapped__("tiny").operations) == ["Do"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="not installed"):
+        model.load.__wrapped__("tiny")
+
+
+TINY = {
+    "metadata": {"protocol": "query", "apiVersion": "2020-01-01"},
+    "operations": {"Do": {"name": "Do", "http": {"method": "POST", "requestUri": "/"}}},
+    "shapes": {},
+}

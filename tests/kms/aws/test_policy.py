@@ -250,3 +250,15 @@ def test_a_statement_of_another_resource_or_condition_does_not_apply() -> None:
         Context(given({"kms:ViaService": "s3.us-east-1.amazonaws.com"})),
     )
     assert evaluate(question, resource=policy(ALLOW, "*", Condition=condition)).allowed
+
+
+def test_a_policy_that_says_more_than_is_asked_for() -> None:
+    """Each kind of policy is searched past the statements that do not apply."""
+    elsewhere = {"Resource": "arn:aws:kms:us-east-1:111122223333:key/2"}
+    first = [policy(ALLOW, **elsewhere), policy(ALLOW)]
+    user = principal_of(PrincipalKind.USER, ACCOUNT, Policies(tuple(first)))
+    assert ask(user, policy(ALLOW, {"AWS": ACCOUNT})).allowed
+    denying = principal_of(PrincipalKind.USER, ACCOUNT, Policies((policy(DENY, **elsewhere),)))
+    assert ask(denying, policy(ALLOW, "*")).allowed
+    assert ask(USER, policy(DENY, {"AWS": OTHER})).reason is not Reason.DENIED_BY_RESOURCE
+    assert not ask(USER, policy(ALLOW, {"AWS": f"arn:aws:iam::{ACCOUNT}:user/eve"})).allowed

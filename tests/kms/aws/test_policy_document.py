@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given as cases
 from hypothesis import strategies as st
 
+from kms.aws import policy_document
 from kms.aws.context import Context, given
 from kms.aws.policy_document import (
     DOCUMENT_BYTES_MAX,
@@ -214,3 +215,15 @@ def test_any_element_is_good_or_refused(element: str, value: Any) -> None:
         policy = parse(document({**KEY, element: value}), kind=PolicyKind.KEY)
         applies = policy.statements[0].applies("arn:aws:kms:us-east-1:1:key/1", Context())
         assert applies in (True, False)
+
+
+def test_so_many_actions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy_document, "ACTIONS_REMEMBERED_MAX", 2)
+    policy = identity(ALLOW)
+    first = policy.about("s3:One")
+    assert policy.about("s3:One") is first
+    for action in ("s3:Two", "s3:Three"):
+        policy.about(action)
+    again = policy.about("s3:One")
+    assert again is not first
+    assert again.allowing == first.allowing

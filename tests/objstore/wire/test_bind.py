@@ -12,7 +12,7 @@ import botocore.serialize
 import botocore.session
 import pytest
 
-from kms.aws.model import ServiceModel, load
+from kms.aws.model import ServiceModel, load, parse
 from objstore.errors import S3Error
 from objstore.wire import quirks
 from objstore.wire.bind import body_bytes_max, compile_input, needs_document
@@ -245,3 +245,17 @@ def test_unsupported_members_of_a_document_are_named(s3: ServiceModel) -> None:
     assert bind("k", {}, {}, document % b"", None)["expression"] == "e"
     with pytest.raises(S3Error, match="scan_range"):
         bind("k", {}, {}, document % b"<ScanRange/>", None)
+
+
+def test_an_operation_may_take_nothing() -> None:
+    operations = {"Do": {"name": "Do", "http": {"method": "GET", "requestUri": "/"}}}
+    tiny = parse("s3", {"metadata": TINY, "operations": operations, "shapes": {}})
+
+    async def do(call: Any) -> None: ...
+
+    bind = compile_input(tiny, tiny.operations["Do"], do)
+    assert bind(None, {"x": "1"}, {"host": "h"}, None, None) == {}
+    assert not needs_document(tiny, tiny.operations["Do"])
+
+
+TINY = {"protocol": "rest-xml", "apiVersion": "2006-03-01"}

@@ -119,6 +119,8 @@ REFUSED = [
     ("small chunk", frame(DATA[:8191], DATA[8191:]), "InvalidChunkSizeError"),
     ("short", frame(DATA[:-1]), "IncompleteBody"),
     ("long", frame(DATA + b"x"), "IncompleteBody"),
+    ("more than a chunk", SIGNED[: SECOND - 2] + b"x" + SIGNED[SECOND - 2 :], "IncompleteBody"),
+    ("a line for the end of a chunk", SIGNED[: SECOND - 2] + b"x\r\n", "IncompleteBody"),
     ("long header", b"0" * 129, "IncompleteBody"),
     ("no digits", b"\r\n", "IncompleteBody"),
     ("sign", b"-1;chunk-signature=\r\n", "IncompleteBody"),

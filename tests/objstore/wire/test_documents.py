@@ -58,6 +58,7 @@ TAG = "<Tag><Key>k</Key><Value>v</Value></Tag>"
         ("Delete", "<Delete>" + "<Object><Key>a</Key></Object>" * 4 + "</Delete>"),
         ("Tagging", f"<Tagging><TagSet>{TAG * 4}</TagSet></Tagging>"),
         ("Tagging", "<Tagging><TagSet/><TagSet/></Tagging>"),
+        ("Grant", "<Grant><Grantee><URI>u</URI></Grantee></Grant>"),
         ("VersioningConfiguration", "<V><Status>enabled</Status></V>"),
         ("VersioningConfiguration", "<V><Status><b/></Status></V>"),
         ("CompletedPart", "<Part><PartNumber>one</PartNumber></Part>"),

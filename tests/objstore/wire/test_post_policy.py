@@ -32,6 +32,7 @@ INVALID = [
     (encoded({"expiration": EXPIRATION, "conditions": {}}), "'conditions'"),
     (policy(*[{"a": "b"}] * (CONDITIONS_MAX + 1)), "'conditions'"),
     (policy(expiration="soon"), "'expiration'"),
+    (policy(expiration="soonZ"), "'expiration'"),
     (policy(expiration="2030-01-01T00:00:00"), "'expiration'"),
     (policy(expiration=5), "'expiration'"),
     (policy({}), "exactly one property"),

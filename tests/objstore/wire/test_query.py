@@ -144,6 +144,7 @@ def test_errors(sts: ServiceModel, status: int, kind: str) -> None:
         ({"RoleArn": "r", "RoleArn.a": "s"}, "InvalidParameterValue"),
         ({"RoleArn.a": "r", "RoleArn": "s"}, "InvalidParameterValue"),
         ({"RoleArn": "r", "RoleSessionName": "s", "Tags": "x"}, "InvalidParameterValue"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member": "1"}, "InvalidParameterValue"),
         ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member.x": "1"}, "InvalidParameterValue"),
         ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member.1": "1"}, "InvalidParameterValue"),
     ],
@@ -210,3 +211,13 @@ def test_maps_are_read() -> None:
         "name": "news",
         "attributes": values["Attributes"],
     }
+
+
+def test_an_operation_may_take_nothing() -> None:
+    iam = load("iam")
+
+    def handler(call: Any) -> dict[str, Any]:
+        return {"Call": call}
+
+    bind = compile_input(iam, iam.operations["DeleteAccountPasswordPolicy"], handler)
+    assert bind({"Action": "DeleteAccountPasswordPolicy", "Unknown": "x"}) == {}

@@ -38,5 +38,6 @@ def test_wire_names_and_codes_exist(s3: ServiceModel) -> None:
 def test_statuses() -> None:
     assert quirks.status_of("GetObject", 200, {"ContentRange": "bytes 0-0/1"}) == 206
     assert quirks.status_of("GetObject", 200, {}) == 200
+    assert quirks.status_of("PutObject", 200, {"StatusCode": 201}) == 201
     assert quirks.status_of("PutBucketPolicy", 200, {}) == 204
     assert quirks.status_of("DeleteObject", 204, {}) == 204
