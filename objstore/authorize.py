@@ -159,9 +159,12 @@ class Authorizer:
     def _question(
         self, asked: Asked, account: str, find: Callable[[], StoredObject | None]
     ) -> Question:
-        context = Context(
-            request_keys(asked, self._clock, find), caller_keys(asked.caller, self._clock)
-        )
+        of_request = request_keys(asked, self._clock, find)
+        of_caller = caller_keys(asked.caller, self._clock)
+        if asked.given is None:
+            context = Context(of_request, of_caller)
+        else:
+            context = Context(asked.given, of_request, of_caller)
         return Question(asked.caller.principal, asked.action, asked.resource, account, context)
 
 

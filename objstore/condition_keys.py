@@ -49,7 +49,8 @@ class Asked:
     """One permission on one resource: `action` as in "s3:GetObject".
 
     `bucket` is None for what concerns the account itself, and then `key` is the name of a bucket
-    to be made, or "". `version_id` is the version that the request names.
+    to be made, or "". `version_id` is the version that the request names. `given` are condition
+    keys that somebody made up, for an explanation.
     """
 
     caller: Caller
@@ -58,6 +59,7 @@ class Asked:
     key: str
     facts: Facts
     version_id: str | None = None
+    given: Source | None = None
 
     @property
     def resource(self) -> str:

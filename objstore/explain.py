@@ -15,11 +15,13 @@ from kms.aws.errors import AWSError
 from kms.aws.global_keys import caller_keys
 from kms.aws.identity import Caller
 from kms.aws.policy import Decision, Question, evaluate
+from objstore import condition_keys
 from objstore.account.lookup import principal_named
-from objstore.storage.index_identities import IdentityRows
+from objstore.authorize import Authorizer
+from objstore.storage.store import Store
 
 VIA_SERVICE = "kms:viaservice"
-EXPLAINED = ("iam", "kms", "sts")
+EXPLAINED = ("iam", "kms", "s3", "sts")
 
 
 class ExplainKey(Protocol):
@@ -45,38 +47,57 @@ class ExplainError(Exception):
 
 
 def explain(
-    rows: IdentityRows,
-    explain_key: ExplainKey,
-    clock: Clock,
-    asked: Asked,
+    store: Store, explain_key: ExplainKey, authorizer: Authorizer, clock: Clock, asked: Asked
 ) -> tuple[str, bool]:
     """One line that says what decides, and whether it is allowed. Raises ExplainError."""
-    action, resource, context = asked.action, asked.resource, asked.context
-    named = principal_named(rows, asked.principal)
-    if named is None:
+    principal = principal_named(store.identities.rows, asked.principal)
+    if principal is None:
         raise ExplainError(f"there is no principal {asked.principal}")
-    service, colon, operation = action.partition(":")
+    service, colon, operation = asked.action.partition(":")
     if service not in EXPLAINED or not colon or not operation:
-        raise ExplainError(f"the action must be of one of {', '.join(EXPLAINED)}: {action}")
-    parsed = _parsed(resource)
-    forwarding = [value for key, value in context.items() if key.lower() == VIA_SERVICE]
+        raise ExplainError(f"the action must be of one of {', '.join(EXPLAINED)}: {asked.action}")
+    resource = _parsed(asked.resource)
+    forwarding = [value for key, value in asked.context.items() if key.lower() == VIA_SERVICE]
     caller = Caller(
-        named,
+        principal,
         "",
-        "" if parsed is None else parsed.region,
+        "" if resource is None else resource.region,
         "explain",
         via_service=forwarding[0] if forwarding else None,
     )
-    if service == "kms" and parsed is not None:
-        try:
-            decision = explain_key(caller, action=operation, key_id=resource, context=context)
-        except AWSError as error:
-            raise ExplainError(error.message or error.code) from None
+    if service == "kms" and resource is not None:
+        decision = _about_key(explain_key, caller, operation, asked)
+    elif service == "s3":
+        decision = authorizer.decide(_about_bucket(store, caller, clock, resource, asked))
     else:
-        account = named.account if parsed is None else parsed.account
-        keys = Context(given(context), caller_keys(caller, clock))
-        decision = evaluate(Question(named, action, resource, account, keys))
-    return decision.explain(action), decision.allowed
+        account = principal.account if resource is None else resource.account
+        keys = Context(given(asked.context), caller_keys(caller, clock))
+        decision = evaluate(Question(principal, asked.action, asked.resource, account, keys))
+    return decision.explain(asked.action), decision.allowed
+
+
+def _about_key(explain_key: ExplainKey, caller: Caller, operation: str, asked: Asked) -> Decision:
+    try:
+        return explain_key(caller, action=operation, key_id=asked.resource, context=asked.context)
+    except AWSError as error:
+        raise ExplainError(error.message or error.code) from None
+
+
+def _about_bucket(
+    store: Store, caller: Caller, clock: Clock, resource: ARN | None, asked: Asked
+) -> condition_keys.Asked:
+    name, _, key = ("", "", "") if resource is None else resource.resource.partition("/")
+    bucket = store.bucket(name) if name else None
+    if name and bucket is None:
+        raise ExplainError(f"there is no bucket {name}")
+    return condition_keys.Asked(
+        caller,
+        asked.action,
+        bucket,
+        key,
+        condition_keys.Facts({}, {}, clock),
+        given=given(asked.context),
+    )
 
 
 def read_context(entries: Sequence[str]) -> Mapping[str, str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kms.aws.clock import SystemClock
+from objstore.account.directory import Directory
+from objstore.authorize import Authorizer
 from objstore.compose import StartError, open_folder_kms, service_clock
 from objstore.crypt.data_keys import DataKeys
 from objstore.explain import Asked
@@ -29,10 +31,12 @@ async def explain(settings: Settings, question: Asked) -> tuple[str, bool]:
     """What decides whether a principal may do something, in a line, and whether it may."""
     kms = open_folder_kms(settings, create=False)
     store = Store.open(settings.data, wall=SystemClock())
+    clock, directory = service_clock(settings), Directory()
+    authorizer = Authorizer(
+        store, clock, account=directory.account, account_of=directory.account_of
+    )
     try:
-        return explain_decision(
-            store.identities.rows, kms.explain, service_clock(settings), question
-        )
+        return explain_decision(store, kms.explain, authorizer, clock, question)
     finally:
         await store.close()
         kms.close()

@@ -10,9 +10,11 @@ from kms.aws.clock import FixedClock
 from kms.aws.identity import Caller
 from kms.aws.policy import Decision, Reason
 from kms.errors import KMSError
+from objstore.account.directory import Directory
+from objstore.authorize import Authorizer
 from objstore.explain import Asked, ExplainError, explain, read_context
 from objstore.storage.index_identities import IdentityRows
-from objstore.storage.records import Document, Identity
+from objstore.storage.records import Bucket, Document, Identity
 from objstore.storage.store import Store, create_folder
 
 ACCOUNT = "123456789012"
@@ -71,7 +73,11 @@ def ask(store: Store, keys: Keys = NO_KEYS, /, **question: str) -> tuple[str, bo
     context = json.loads(question.pop("context", "{}"))
     whole = {"principal": BOB, "action": "iam:GetUser", "resource": BOB, **question}
     asked = Asked(whole["principal"], whole["action"], whole["resource"], context)
-    return explain(store.identities.rows, keys, FixedClock(0), asked)
+    clock, directory = FixedClock(0), Directory()
+    authorizer = Authorizer(
+        store, clock, account=directory.account, account_of=directory.account_of
+    )
+    return explain(store, keys, authorizer, clock, asked)
 
 
 def test_the_account_services_by_the_callers_policies(store: Store) -> None:
@@ -100,13 +106,38 @@ def test_keys_by_the_kms(store: Store) -> None:
     assert len(keys.asked) == 1
 
 
+async def test_buckets_and_objects_by_all_that_s3_asks(store: Store) -> None:
+    statement = {
+        "Sid": "Reports",
+        "Effect": "Allow",
+        "Principal": {"AWS": BOB},
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::photos/reports/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "true"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    bucket = Bucket("photos", bytes(16), ACCOUNT, "eu-west-1", 0, {"policy": policy})
+    await store.create_bucket(bucket)
+    question = {"action": "s3:GetObject", "resource": "arn:aws:s3:::photos/reports/a"}
+    line, allowed = ask(store, context='{"aws:SecureTransport": "true"}', **question)
+    assert allowed
+    assert line.startswith("allowed by a resource-based policy (Reports of ")
+    line, allowed = ask(store, **question)
+    assert not allowed
+    assert line == "denied because no identity-based policy allows the s3:GetObject action"
+    root = f"arn:aws:iam::{ACCOUNT}:root"
+    assert ask(store, principal=root, **question) == ("allowed as the account's root", True)
+    assert not ask(store, action="s3:ListAllMyBuckets", resource="*")[1]
+
+
 @pytest.mark.parametrize(
     ("question", "message"),
     [
         ({"principal": "eve"}, "there is no principal eve"),
-        ({"action": "Decrypt"}, "the action must be of one of iam, kms, sts"),
-        ({"action": "kms:"}, "the action must be of one of iam, kms, sts"),
-        ({"action": "ec2:RunInstances"}, "the action must be of one of iam, kms, sts"),
+        ({"action": "Decrypt"}, "the action must be of one of iam, kms, s3, sts"),
+        ({"action": "kms:"}, "the action must be of one of iam, kms, s3, sts"),
+        ({"action": "ec2:RunInstances"}, "the action must be of one of iam, kms, s3, sts"),
+        ({"action": "s3:GetObject", "resource": "arn:aws:s3:::none/k"}, "no bucket none"),
         ({"resource": "key"}, "the resource must be an ARN or *: key"),
         ({"action": "kms:Decrypt", "resource": KEY}, "Key 'k' does not exist"),
     ],
