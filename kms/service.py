@@ -69,9 +69,12 @@ class Service:
         except (RootError, StoreError) as error:
             self._record(request, "KMSInternalException")
             raise KMSError("KMSInternalException", "The key store failed.") from error
-        event_id = self._record(request, "")
+        event_id, now = self._record(request, "")
         if operation in USES:
-            self._note_use(request, event_id)
+            use = Use(operation, now, event_id, caller.request_id)
+            self.store.usage.note(request.key_arn, use)
+            if request.source_arn:
+                self.store.usage.note(request.source_arn, use)
         return output
 
     def permit(
@@ -112,21 +115,15 @@ class Service:
         if self.store.next_due_at <= (now := self.clock.now()):
             self.schedule.catch_up(now)
 
-    def _note_use(self, request: Request, event_id: str) -> None:
-        use = Use(request.operation, self.clock.now(), event_id, request.caller.request_id)
-        self.store.usage.note(request.key_arn, use)
-        if request.source_arn:
-            self.store.usage.note(request.source_arn, use)
-
-    def _record(self, request: Request, error_code: str) -> str:
-        """Tell the audit what was done; answers the event's id."""
+    def _record(self, request: Request, error_code: str) -> tuple[str, float]:
+        """Tell the audit what was done; answers the event's id and time."""
         caller = request.caller
-        event_id = new_event_id()
+        event_id, now = new_event_id(), self.clock.now()
         self._audit.record(
             {
                 "eventID": event_id,
                 "eventName": request.operation,
-                "eventTime": self.clock.now(),
+                "eventTime": now,
                 "requestID": caller.request_id,
                 "principal": caller.principal.arn,
                 "accessKeyId": caller.access_key_id,
@@ -139,7 +136,7 @@ class Service:
                 "authorization": _explained(request),
             }
         )
-        return event_id
+        return event_id, now
 
 
 def _explained(request: Request) -> str:

@@ -7,8 +7,8 @@ most, and nothing but the date of a use.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -35,8 +35,7 @@ INSERT INTO usage VALUES (?1,?2,?3,?4,?5) ON CONFLICT DO UPDATE SET operation=?2
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """A successful cryptographic operation with a key; `used_at` is in seconds since 1970."""
 
     operation: str

@@ -125,7 +125,7 @@ def render_error(error: AWSError) -> bytes:
     if error.message:
         name = "Message" if error.code == "AccessDeniedException" else "message"
         document[name] = error.message
-    return json.dumps(document, separators=(",", ":")).encode()
+    return _ENCODE(document).encode()
 
 
 def _base64_length(length: int) -> int:
@@ -142,7 +142,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     if len(body) > BODY_BYTES_MAX:
         raise KMSError("SerializationException", "The request is too long.")
     try:
-        document = json.loads(body or b"{}", parse_constant=_refuse_constant)
+        document = _DECODE(body.decode() or "{}")
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
@@ -325,7 +325,9 @@ def _mistyped(wanted: str) -> KMSError:
     return KMSError("SerializationException", f"A member of the request is not a {wanted}.")
 
 
+# Made once: `json.loads` and `json.dumps` with arguments would make them at every call.
 _ENCODE = json.JSONEncoder(separators=(",", ":"), default=_base64).encode
+_DECODE = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 BINDERS: Mapping[str, Binder] = {
     operation: compile_input(operation, handler) for operation, handler in HANDLERS.items()

@@ -158,6 +158,8 @@ def test_validation_texts(operation: str, document: dict[str, Any], text: str) -
         b"{",
         b"[]",
         b"\xff",
+        b'{"ValidTo":NaN}',
+        b'{"ValidTo":-Infinity}',
         b"[" * 100_000,
         b'{"KeyId":1}',
         b'{"KeyId":"k","Plaintext":"?"}',
