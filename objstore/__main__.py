@@ -98,6 +98,11 @@ def main() -> None:
     help="New buckets do not block public access, as before April 2023 at AWS.",
 )
 @flag(
+    "allow-sse-c",
+    is_flag=True,
+    help="New buckets do not block SSE-C, as before April 2026 at AWS.",
+)
+@flag(
     "day-seconds",
     type=click.IntRange(1, 24 * 3600),
     default=24 * 3600,

@@ -43,6 +43,7 @@ from objstore.account.oidc import Issuers
 from objstore.account.planting import plant
 from objstore.account.sealing import SECRET_BYTES, Sealing
 from objstore.account.seed import Seed, parse_seed
+from objstore.crypt import sse
 from objstore.names import check_bucket_name
 from objstore.protocol import BoundedProtocol
 from objstore.rules.access import new_bucket_settings
@@ -353,7 +354,9 @@ async def plant_buckets(settings: Settings, seed: Seed, store: Store) -> None:
     """Make the seed's buckets that do not exist yet."""
     created_ms = int(service_clock(settings).now() * 1000)
     made_with = new_bucket_settings(
-        ownership=settings.object_ownership, allow_public_access=settings.allow_public_access
+        ownership=settings.object_ownership,
+        allow_public_access=settings.allow_public_access,
+        encryption=sse.ACCEPTING_SSE_C if settings.allow_sse_c else None,
     )
     for bucket in seed.buckets:
         check_bucket_name(bucket.name)

@@ -20,7 +20,8 @@ class Settings:
 
     `domains` are the suffixes under which `bucket.suffix` addresses a bucket; `auth` is "strict"
     or "permissive"; `root` says what the KMS's root of trust is; `trace` keeps the steps of
-    requests for `/_/trace`. `object_ownership` and `allow_public_access` are what new buckets have.
+    requests for `/_/trace`. `object_ownership`, `allow_public_access` and
+    `allow_sse_c` are what new buckets have.
     `signature_v2` is "accept" or "refuse", for URLs and forms that are signed the old way.
     `day_seconds` is how long a day of lifecycle rules lasts, for tests. `oidc` are
     the issuers whose tokens STS takes, each as `ISSUER=discover` or `ISSUER=FILE` of public keys,
@@ -43,6 +44,7 @@ class Settings:
     root: str = DEFAULT_ROOT
     object_ownership: str = "BucketOwnerEnforced"
     allow_public_access: bool = False
+    allow_sse_c: bool = False
     signature_v2: str = "accept"
     day_seconds: int = 24 * 3600
     oidc: tuple[str, ...] = ()

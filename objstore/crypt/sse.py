@@ -39,6 +39,16 @@ DEFAULT_ENCRYPTION: Mapping[str, Any] = {
     ]
 }
 
+# What a bucket is configured with on servers whose new buckets accept SSE-C.
+ACCEPTING_SSE_C: Mapping[str, Any] = {
+    "Rules": [
+        {
+            **DEFAULT_ENCRYPTION["Rules"][0],
+            "BlockedEncryptionTypes": {"EncryptionType": ["NONE"]},
+        }
+    ]
+}
+
 _SSE_HEADER = "x-amz-server-side-encryption"
 _BUCKET_KEY_HEADER = "x-amz-server-side-encryption-bucket-key-enabled"
 _KEY_WITHOUT_KMS = (

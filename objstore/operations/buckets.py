@@ -10,6 +10,7 @@ from typing import Any
 
 from kms.aws.arn import s3_bucket
 from objstore.call import Call, Reply
+from objstore.crypt import sse
 from objstore.errors import S3Error
 from objstore.names import US_EAST_1, check_bucket_name, instant
 from objstore.rules import access
@@ -130,6 +131,7 @@ def _settings(
     settings = access.new_bucket_settings(
         ownership=ownership or server.object_ownership,
         allow_public_access=server.allow_public_access,
+        encryption=sse.ACCEPTING_SSE_C if server.allow_sse_c else None,
     )
     if acl is None and headers == NO_GRANT_HEADERS:
         return settings

@@ -44,11 +44,15 @@ def public_access_block(settings: Mapping[str, Any]) -> Mapping[str, bool]:
     return BLOCK_NOTHING if document is None else document
 
 
-def new_bucket_settings(*, ownership: str, allow_public_access: bool) -> dict[str, Any]:
+def new_bucket_settings(
+    *, ownership: str, allow_public_access: bool, encryption: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What a bucket is made with; AWS's own defaults need nothing."""
     settings: dict[str, Any] = {}
     if ownership != OWNER_ENFORCED:
         settings[OWNERSHIP] = ownership_document(ownership)
+    if encryption is not None:
+        settings["encryption"] = encryption
     if allow_public_access:
         settings[PUBLIC_ACCESS_BLOCK] = None
     return settings

@@ -47,3 +47,7 @@ def test_new_buckets_store_only_what_differs_from_aws() -> None:
         "ownership": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]},
         "public_access_block": None,
     }
+    sealed: dict[str, Any] = {"Rules": []}
+    assert made(ownership="BucketOwnerEnforced", allow_public_access=False, encryption=sealed) == {
+        "encryption": sealed
+    }
