@@ -33,7 +33,7 @@ Binder = Callable[[bytes], dict[str, Any]]
 
 _WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _QUOTE, _BRACE = b'"}'
-_PIECE = 6
+_PIECE = 12
 _CAPITAL = re.compile(r"([a-z0-9])([A-Z])")
 
 

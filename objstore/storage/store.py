@@ -60,7 +60,7 @@ INLINE_BYTES_MAX = 16 * 1024
 BUCKETS_CACHED_MAX = 1024
 COLLECTED_BATCH = 256
 START_LOCK = "start.lock"
-BUCKETS_MARK = "buckets.mark"
+INDEX_MARK = "index.mark"
 LOOK_AGAIN_SECONDS = 0.25
 _ROW_BYTES = 4096  # What a write without a blob is taken to need.
 
@@ -100,11 +100,11 @@ class Store:
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
         self._buckets: dict[str, Bucket] = {}
-        self._buckets_mark = Generation(folder / BUCKETS_MARK)
+        self._mark = Generation(folder / INDEX_MARK)
         self._seen_mark = b""
         self._look_again_at = 0.0
         self._collecting = threading.Lock()
-        self.identities = IdentityStore(self._reader, self._committer, reserve)
+        self.identities = IdentityStore(self._reader, self._committer, reserve, self._mark)
         self._blobs = BlobFolder(
             folder,
             new_directory=lambda: self._committer.submit(index_writes.new_directory).result(),
@@ -141,7 +141,7 @@ class Store:
         self._checkpointer.close()
         for reader in self._readers:
             reader.close()
-        self._buckets_mark.close()
+        self._mark.close()
         os.close(self._start_lock)
 
     # Reads.
@@ -160,7 +160,7 @@ class Store:
         Known buckets are kept until some process changes one; and not for long, in case a
         process died between its commit and its saying so.
         """
-        mark, now = self._buckets_mark.mark, monotonic()
+        mark, now = self._mark.mark, monotonic()
         if mark != self._seen_mark or now >= self._look_again_at:
             self._buckets.clear()
             self._seen_mark, self._look_again_at = mark, now + LOOK_AGAIN_SECONDS
@@ -280,14 +280,14 @@ class Store:
         """Add a bucket. Raises BucketExistsError."""
         self._reserve.claim(_ROW_BYTES)
         await self._committer.commit(lambda c: index_writes.create_bucket(c, bucket))
-        self._buckets_mark.change()
+        self._mark.change()
 
     async def update_bucket(
         self, name: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     ) -> None:
         """Replace a bucket's settings by `change` of them. Raises BucketMissingError."""
         await self._committer.commit(lambda c: index_writes.update_bucket(c, name, change))
-        self._buckets_mark.change()
+        self._mark.change()
 
     async def delete_bucket(self, bucket: Bucket) -> None:
         """Remove a bucket and its uploads. Raises BucketMissingError, BucketNotEmptyError."""
@@ -299,7 +299,7 @@ class Store:
                 pass
         finally:
             self._settle((), freed)
-        self._buckets_mark.change()
+        self._mark.change()
 
     async def put_object(
         self, new: StoredObject, *, check: Check | None = None, guard: Check | None = None
@@ -402,7 +402,7 @@ class Store:
     async def reset(self) -> None:
         """Empty the store in one transaction; blob files go later. For development servers."""
         await self._committer.commit(index_sweep.empty)
-        self._buckets_mark.change()
+        self._mark.change()
         self._settle((), Freed(1))
 
     # Blobs.

@@ -6,12 +6,15 @@ from typing import TypeVar
 
 import apsw
 
+from kms.aws.clock import monotonic
+from kms.aws.generation import Generation
 from objstore.storage import index_identities
 from objstore.storage.blobs import SpaceReserve
 from objstore.storage.commits import Committer
 from objstore.storage.index_identities import IdentityRows
 from objstore.storage.records import BusyError, KeyUse
 
+LOOK_AGAIN_SECONDS = 0.25
 CHANGE_BYTES = 64 * 1024  # What one change is taken to need.
 
 T = TypeVar("T")
@@ -25,7 +28,12 @@ class IdentityStore:
         reader: Callable[[], apsw.Connection],
         committer: Committer,
         reserve: SpaceReserve,
+        mark: Generation,
     ) -> None:
+        self._mark = mark
+        self._seen_mark = b""
+        self._known_generation = 0
+        self._look_again_at = 0.0
         self._reader = reader
         self._committer = committer
         self._reserve = reserve
@@ -38,10 +46,14 @@ class IdentityStore:
     def generation(self) -> int:
         """A number that is another one after any process has changed an identity.
 
-        One row by its key: as cheap as asking SQLite whether anything at all has changed, which
-        every PUT does.
+        The row that holds it is read only when some process has said that it changed; and now and
+        then, in case one died between its commit and its saying so.
         """
-        return index_identities.read_generation(self._reader())
+        mark, now = self._mark.mark, monotonic()
+        if mark != self._seen_mark or now >= self._look_again_at:
+            self._seen_mark, self._look_again_at = mark, now + LOOK_AGAIN_SECONDS
+            self._known_generation = index_identities.read_generation(self._reader())
+        return self._known_generation
 
     async def change(self, change: Callable[[IdentityRows], T]) -> T:
         """Run `change` in a transaction, on the committer's thread; its result once durable.
@@ -57,7 +69,9 @@ class IdentityStore:
                 index_identities.bump_generation(connection)
             return result
 
-        return await self._committer.commit(transaction)
+        result = await self._committer.commit(transaction)
+        self._mark.change()
+        return result
 
     def note_uses(self, uses: Sequence[KeyUse]) -> None:
         """Remember, soon, when access keys were used; under load a note may be lost."""
