@@ -1,4 +1,4 @@
-"""A few scenarios of scripts/faults/kms_mutations.py; all of them take about half a minute."""
+"""A few scenarios of scripts/faults/key_store.py; all of them take about half a minute."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.acceptance
-SCRIPT = Path(__file__).parents[2] / "scripts" / "faults" / "kms_mutations.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "faults" / "key_store.py"
 SCENARIOS = ("ReplicateKey", "rotation on demand", "deletion")
 
 

@@ -5,7 +5,7 @@ each write, a child runs the operation on a copy of the folder and dies by SIGKI
 that write. What is left must be the old state or the new one, with every invariant of the store:
 the database is whole, every key has its materials, and they open.
 
-    .venv/bin/python scripts/faults/kms_mutations.py [SCENARIO …]
+    scripts/faults/key-store [SCENARIO …]
 """
 
 import os
