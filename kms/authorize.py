@@ -91,11 +91,16 @@ class _Known:
 
     principal: Principal
     text: str
+    bound: Pairs
     policy: Policy
     names: tuple[tuple[str, Naming], ...]
     stable: bool
     decision: Decision | None = None
     granted: dict[Naming, Decision] = field(default_factory=dict)
+
+    def fits(self, principal: Principal, key: Key) -> bool:
+        """Whether it is about this very principal and the policy that the key has now."""
+        return self.principal is principal and self.text == key.policy and self.bound == key.bound
 
 
 class Authorizer:
@@ -112,7 +117,7 @@ class Authorizer:
     def remembered(self, caller: Caller, action: str, key: Key) -> Decision | None:
         """What policies say, if that is known already and depends on nothing else."""
         known = self._known.get((id(caller.principal), action, key.arn, caller.via_service))
-        if known is None or known.principal is not caller.principal or known.text != key.policy:
+        if known is None or not known.fits(caller.principal, key):
             return None
         return known.decision
 
@@ -124,9 +129,11 @@ class Authorizer:
     def explain(self, asked: Asked, key: Key) -> Decision:
         """The same with condition keys that were made up; nothing is remembered."""
         principal = asked.caller.principal
-        policy = compiled(key.policy)
+        policy = compiled(key.policy, key.bound)
         names = tuple(names_of(principal))
-        return self._decide(asked, key, _Known(principal, key.policy, policy, names, False))
+        return self._decide(
+            asked, key, _Known(principal, key.policy, key.bound, policy, names, False)
+        )
 
     def _decide(self, asked: Asked, key: Key, known: _Known) -> Decision:
         decision = known.decision
@@ -142,11 +149,11 @@ class Authorizer:
         principal = asked.caller.principal
         name = (id(principal), asked.action, key.arn, asked.caller.via_service)
         known = self._known.get(name)
-        if known is not None and known.principal is principal and known.text == key.policy:
+        if known is not None and known.fits(principal, key):
             return known
-        policy = compiled(key.policy)
+        policy = compiled(key.policy, key.bound)
         stable = _depends_on(principal, policy, f"kms:{asked.action}") <= STABLE
-        known = _Known(principal, key.policy, policy, tuple(names_of(principal)), stable)
+        known = _Known(principal, key.policy, key.bound, policy, tuple(names_of(principal)), stable)
         if len(self._known) >= REMEMBERED_MAX:
             self._known.clear()
         self._known[name] = known
@@ -157,11 +164,12 @@ class Authorizer:
         decision = evaluate(self._question(asked, resource, asked.caller.account))
         return _UNALLOWED if decision.reason is Reason.NO_RESOURCE else decision
 
-    def can_change_policy(self, asked: Asked, key: Key, policy: str) -> bool:
-        """Whether the caller, once `policy` is the key's, could put yet another."""
-        asked = replace(asked, action="PutKeyPolicy", key=key, arguments={})
-        question = self._question(asked, key.arn, key.account)
-        return evaluate(question, resource=compiled(policy), resource_decides=True).allowed
+    def can_change_policy(self, asked: Asked, changed: Key) -> bool:
+        """Whether the caller, once the key is `changed`, could put yet another policy."""
+        asked = replace(asked, action="PutKeyPolicy", key=changed, arguments={})
+        question = self._question(asked, changed.arn, changed.account)
+        policy = compiled(changed.policy, changed.bound)
+        return evaluate(question, resource=policy, resource_decides=True).allowed
 
     def can_retire(self, asked: Asked, grant: Grant) -> Decision:
         """Whether the caller may retire a grant: its principals, or the account that issued it."""

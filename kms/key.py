@@ -45,6 +45,7 @@ class MaterialState(StrEnum):
 class Key:
     """A KMS key: a name, a policy and a state over one or more materials.
 
+    `bound` are the unique ids of the users and roles that the policy names, by ARN.
     `material_id` (64 hex digits) names the material that encrypts, "" before the first import.
     `primary_region` is empty for a single-Region key; related multi-Region keys are records of
     their own with the same account and key id. Dates are in seconds since 1970: `deletion_at` and
@@ -76,6 +77,7 @@ class Key:
     on_demand_rotations: int = 0
     expires_at: float | None = None
     settles_at: float | None = None
+    bound: tuple[tuple[str, str], ...] = ()
     arn: str = field(init=False)
     due_at: float | None = field(init=False)
     due: "Due | None" = field(init=False)

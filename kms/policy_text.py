@@ -26,6 +26,7 @@ _WORDS: Mapping[Flaw, str] = {
     Flaw.RESOURCE: "Policy contains a statement with one or more invalid resources.",
     Flaw.SID_REPEATED: "Policy contains more than one statement with the Sid {detail}.",
 }
+Pairs = tuple[tuple[str, str], ...]
 _MALFORMED = "Policy contains a statement with one or more invalid elements: {detail}."
 
 
@@ -80,9 +81,32 @@ def _text(policy_id: str, *statements: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=COMPILED_MAX)
-def compiled(policy: str) -> Policy:
-    """A key's policy, which was checked when it was stored, compiled."""
-    return parse(policy, kind=PolicyKind.KEY, name="the key policy")
+def compiled(policy: str, bound: Pairs = ()) -> Policy:
+    """A key's policy, which was checked when it was stored, compiled.
+
+    `bound` are the unique ids that are meant by the ARNs of users and roles.
+    """
+    return parse(policy, kind=PolicyKind.KEY, name="the key policy", bound=dict(bound))
+
+
+def renamed(policy: str, names: Mapping[str, str]) -> str:
+    """The text of a policy with other names of principals; itself if nothing is to be changed."""
+    if not names:
+        return policy
+    document = json.loads(policy)
+    listed = document["Statement"]
+    for statement in listed if isinstance(listed, list) else [listed]:
+        for element in ("Principal", "NotPrincipal"):
+            principals = statement.get(element)
+            if isinstance(principals, dict) and "AWS" in principals:
+                principals["AWS"] = _renamed(principals["AWS"], names)
+    return json.dumps(document, indent=2, separators=(",", " : "))
+
+
+def _renamed(named: str | list[str], names: Mapping[str, str]) -> str | list[str]:
+    if isinstance(named, str):
+        return names.get(named, named)
+    return [names.get(one, one) for one in named]
 
 
 def check_policy(policy: str) -> Policy:

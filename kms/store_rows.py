@@ -39,6 +39,7 @@ CREATE TABLE keys (
   on_demand_rotations INTEGER NOT NULL,
   expires_at REAL,
   settles_at REAL,
+  bound TEXT NOT NULL,
   due_at REAL,
   PRIMARY KEY (account, region, key_id)
 ) STRICT, WITHOUT ROWID;
@@ -86,7 +87,7 @@ CREATE TABLE owned (
 KEY_COLUMNS = (
     "account,region,key_id,created_at,material_id,policy,state,manager,description,usage,spec,"
     "origin,tags,primary_region,deletion_at,pending_window_days,rotation_period_days,"
-    "next_rotation_at,on_demand_at,on_demand_rotations,expires_at,settles_at,due_at"
+    "next_rotation_at,on_demand_at,on_demand_rotations,expires_at,settles_at,bound,due_at"
 )
 MATERIAL_COLUMNS = (
     "material_id,account,region,key_id,spec,usage,wrapped,created_at,number,state,description,"
@@ -99,21 +100,25 @@ OF_A_KEY = ("keys", "materials", "aliases", "grants")
 _key_values = attrgetter(*KEY_COLUMNS.split(","))
 _material_values = attrgetter(*MATERIAL_COLUMNS.split(","))
 _alias_values = attrgetter(*ALIAS_COLUMNS.split(","))
-_STATE, _TAGS = 6, 12
+_STATE, _TAGS, _BOUND = 6, 12, 22
 _MATERIAL_STATE = 9
 
 
 def key_to_row(key: Key) -> tuple[Any, ...]:
     values = list(_key_values(key))
-    values[_TAGS] = json.dumps(key.tags)
+    values[_TAGS], values[_BOUND] = json.dumps(key.tags), json.dumps(key.bound)
     return tuple(values)
 
 
 def key_from_row(row: tuple[Any, ...]) -> Key:
     values = list(row[:-1])
     values[_STATE] = KeyState(values[_STATE])
-    values[_TAGS] = tuple((name, value) for name, value in json.loads(values[_TAGS]))
+    values[_TAGS], values[_BOUND] = _pairs(values[_TAGS]), _pairs(values[_BOUND])
     return Key(*values)
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in json.loads(text))
 
 
 def material_to_row(material: Material) -> tuple[Any, ...]:

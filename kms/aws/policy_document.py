@@ -144,8 +144,13 @@ class Policy:
         )
 
 
-def parse(text: str, *, kind: PolicyKind, name: str = "") -> Policy:
-    """Validate and compile a policy document. Raises PolicyError."""
+def parse(
+    text: str, *, kind: PolicyKind, name: str = "", bound: Mapping[str, str] | None = None
+) -> Policy:
+    """Validate and compile a policy document. Raises PolicyError.
+
+    `bound` are unique ids to be taken for the ARNs of users and roles in Principal elements.
+    """
     if len(text.encode(errors="surrogatepass")) > DOCUMENT_BYTES_MAX:
         raise PolicyError(Flaw.TOO_LONG, str(DOCUMENT_BYTES_MAX))
     document = _load(text)
@@ -159,8 +164,9 @@ def parse(text: str, *, kind: PolicyKind, name: str = "") -> Policy:
     if listed is None or listed == []:
         raise PolicyError(Flaw.FIELD_MISSING, "Statement")
     entries = listed if isinstance(listed, list) else [listed]
+    variables = version == VARIABLES_VERSION
     statements = tuple(
-        _Reader(entry, number, kind, variables=version == VARIABLES_VERSION).statement()
+        _Reader(entry, number, kind, bound or {}, variables=variables).statement()
         for number, entry in enumerate(entries, 1)
     )
     sids = [statement.sid for statement in statements if statement.sid]
@@ -211,13 +217,22 @@ _ELEMENTS = {
 class _Reader:
     """Reads one entry of `Statement`."""
 
-    def __init__(self, entry: Any, number: int, kind: PolicyKind, *, variables: bool) -> None:
+    def __init__(
+        self,
+        entry: Any,
+        number: int,
+        kind: PolicyKind,
+        bound: Mapping[str, str],
+        *,
+        variables: bool,
+    ) -> None:
         if not isinstance(entry, dict):
             raise PolicyError(Flaw.FIELD_TYPE, "Statement")
         _known(entry, _ELEMENTS)
         self._entry = entry
         self._number = number
         self._kind = kind
+        self._bound = bound
         self._variables = variables
         self._keys: set[str] = set()
 
@@ -271,7 +286,10 @@ class _Reader:
             value = {"AWS": EVERYBODY}
         if not isinstance(value, dict) or not value:
             raise PolicyError(Flaw.PRINCIPAL, json.dumps(value))
-        named = {name: _strings(listed, element) for name, listed in value.items()}
+        named = {
+            name: tuple(self._bound.get(one, one) for one in _strings(listed, element))
+            for name, listed in value.items()
+        }
         compile_ = compile_principals if element == "Principal" else compile_exceptions
         try:
             return compile_(named), named

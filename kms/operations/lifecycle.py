@@ -20,7 +20,7 @@ from kms.material import generate
 from kms.metadata import key_metadata
 from kms.operations.tags import check_tags
 from kms.paging import marker_of, position_of
-from kms.policy_check import accept_policy
+from kms.policy_check import with_policy
 from kms.policy_text import default_policy
 from kms.quotas import check_quota
 from kms.request import Request
@@ -70,8 +70,7 @@ def create_key(
         primary_region=region if multi_region else "",
     )
     if policy is not None:
-        accept_policy(request, key, policy, bypass=bypass_policy_lockout_safety_check)
-        key = replace(key, policy=policy)
+        key = with_policy(request, key, policy, bypass=bypass_policy_lockout_safety_check)
     material = None
     if origin == ORIGIN_AWS_KMS:
         material = request.store.new_material(key, generate(spec), now)

@@ -15,7 +15,7 @@ from kms.errors import KMSError
 from kms.key import ORIGIN_EXTERNAL, Key, KeyState, Material, MaterialState, check_state
 from kms.metadata import key_metadata
 from kms.operations.tags import check_tags
-from kms.policy_check import accept_policy
+from kms.policy_check import with_policy
 from kms.policy_text import default_policy
 from kms.quotas import check_quota
 from kms.request import Request
@@ -45,7 +45,8 @@ def replicate_key(
         key,
         region=replica_region,
         created_at=now,
-        policy=default_policy(key.account) if policy is None else policy,
+        policy=default_policy(key.account),
+        bound=(),
         state=KeyState.CREATING,
         description=description,
         tags=check_tags(tags),
@@ -57,7 +58,7 @@ def replicate_key(
         settles_at=now + CREATING_SECONDS,
     )
     if policy is not None:
-        accept_policy(there, draft, policy, bypass=bypass_policy_lockout_safety_check)
+        draft = with_policy(there, draft, policy, bypass=bypass_policy_lockout_safety_check)
 
     def copy(edit: Edit, stored: Key) -> Key:
         if edit.key(key.account, replica_region, key.key_id) is not None:

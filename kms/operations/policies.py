@@ -6,8 +6,8 @@ from typing import Any
 from kms.errors import KMSError
 from kms.key import check_state
 from kms.paging import position_of
-from kms.policy_check import accept_policy
-from kms.policy_text import POLICY_NAME
+from kms.policy_check import with_policy
+from kms.policy_text import POLICY_NAME, renamed
 from kms.request import Request
 
 RAM_POLICY_NAME = "AWS_RAM"
@@ -27,8 +27,8 @@ def put_key_policy(
             "ValidationException", "The AWS_RAM policy can only be managed by the RAM service"
         )
     _check_name(policy_name)
-    accept_policy(request, key, policy, bypass=bypass_policy_lockout_safety_check)
-    request.change(key, lambda edit, stored: replace(stored, policy=policy))
+    changed = with_policy(request, key, policy, bypass=bypass_policy_lockout_safety_check)
+    request.change(key, lambda edit, stored: replace(stored, policy=policy, bound=changed.bound))
     return {}
 
 
@@ -38,7 +38,10 @@ def get_key_policy(
     key = request.own(key_id)
     check_state(key, request.operation)
     _check_name(policy_name)
-    return {"Policy": key.policy, "PolicyName": POLICY_NAME}
+    # Users and roles that are gone, or renamed, are shown as what they are now.
+    shown = request.authorizer.principals.shown
+    names = {name: now for name, unique_id in key.bound if (now := shown(unique_id)) != name}
+    return {"Policy": renamed(key.policy, names), "PolicyName": POLICY_NAME}
 
 
 def list_key_policies(

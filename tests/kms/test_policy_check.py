@@ -6,7 +6,7 @@ import pytest
 from kms.aws.identity import Caller, Entity
 from kms.errors import KMSError
 from kms.key import Key
-from kms.policy_check import accept_policy
+from kms.policy_check import with_policy
 from kms.policy_text import default_policy
 from kms.principals import Principals
 from kms.request import Request
@@ -47,7 +47,10 @@ def request_(service: Service, caller: Caller) -> Request:
     [{"AWS": ACCOUNT}, {"AWS": [BOB, ACCOUNT]}, {"AWS": ["AIDAGONE", ACCOUNT]}, "*"],
 )
 def test_accepted(request_: Request, principal: Any) -> None:
-    accept_policy(request_, KEY, policy(principal), bypass=False)
+    text = policy(principal)
+    changed = with_policy(request_, KEY, text, bypass=False)
+    named = BOB in text
+    assert (changed.policy, changed.bound) == (text, ((BOB, "AIDABOB"),) if named else ())
 
 
 @pytest.mark.parametrize(
@@ -65,12 +68,12 @@ def test_accepted(request_: Request, principal: Any) -> None:
 )
 def test_refused(request_: Request, text: str, message: str) -> None:
     with pytest.raises(KMSError) as caught:
-        accept_policy(request_, KEY, text, bypass=False)
+        with_policy(request_, KEY, text, bypass=False)
     assert caught.value.code == "MalformedPolicyDocumentException"
     assert message in caught.value.message
 
 
 def test_only_the_lockout_check_can_be_bypassed(request_: Request) -> None:
-    accept_policy(request_, KEY, policy({"AWS": BOB}), bypass=True)
+    with_policy(request_, KEY, policy({"AWS": BOB}), bypass=True)
     with pytest.raises(KMSError, match="invalid principals"):
-        accept_policy(request_, KEY, policy({"AWS": "eve"}), bypass=True)
+        with_policy(request_, KEY, policy({"AWS": "eve"}), bypass=True)

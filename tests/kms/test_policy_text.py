@@ -4,7 +4,14 @@ import pytest
 
 from kms.aws.policy import Flaw
 from kms.errors import KMSError
-from kms.policy_text import _WORDS, check_policy, compiled, default_policy, s3_managed_policy
+from kms.policy_text import (
+    _WORDS,
+    check_policy,
+    compiled,
+    default_policy,
+    renamed,
+    s3_managed_policy,
+)
 
 
 def test_default() -> None:
@@ -67,3 +74,32 @@ def test_flaws_have_one_detail_at_most() -> None:
 
 def test_a_text_is_compiled_once() -> None:
     assert compiled(default_policy("111122223333")) is compiled(default_policy("111122223333"))
+
+
+def test_arns_stand_for_the_unique_ids_that_they_had() -> None:
+    arn = "arn:aws:iam::111122223333:user/bob"
+    text = default_policy("111122223333").replace("arn:aws:iam::111122223333:root", arn)
+    plain, bound = compiled(text), compiled(text, ((arn, "AIDABOB"),))
+    assert plain.statements[0].principals == {"AWS": (arn,)}
+    assert bound.statements[0].principals == {"AWS": ("AIDABOB",)}
+
+
+def test_other_names_in_a_text() -> None:
+    names = {"a": "x"}
+    text = json.dumps(
+        {
+            "Statement": [
+                {"Principal": {"AWS": ["a", "b"], "Service": "a"}, "Resource": "a"},
+                {"NotPrincipal": {"AWS": "a"}},
+                {"Principal": "*"},
+            ]
+        }
+    )
+    assert renamed(text, {}) == text
+    assert json.loads(renamed(text, names))["Statement"] == [
+        {"Principal": {"AWS": ["x", "b"], "Service": "a"}, "Resource": "a"},
+        {"NotPrincipal": {"AWS": "x"}},
+        {"Principal": "*"},
+    ]
+    alone = json.dumps({"Statement": {"Principal": {"AWS": "a"}}})
+    assert json.loads(renamed(alone, names)) == {"Statement": {"Principal": {"AWS": "x"}}}

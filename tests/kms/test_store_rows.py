@@ -41,6 +41,7 @@ from kms.store_rows import (
             on_demand_rotations=5,
             expires_at=6.5,
             settles_at=7.5,
+            bound=(("arn:aws:iam::111122223333:user/b", "AIDAB"),),
         ),
     ],
 )

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -219,6 +220,28 @@ def test_who_is_made_anew_inherits_nothing(client: Any, directory: Directory) ->
     )
     refused = client.as_(caller_of(anew)).refused("Encrypt", key_id=arn, plaintext=b"p")
     assert refused[0] == "AccessDeniedException"
+
+
+def test_nor_by_a_key_policy(client: Any, directory: Directory) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": [ROOT, BOB_ARN]},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    arn = client.key(policy=policy)
+    assert encrypt(client.as_(user()), arn)
+    assert client("GetKeyPolicy", key_id=arn)["Policy"] == policy
+    directory.entities["bob"] = Entity("AIDANEW", BOB_ARN)
+    anew = Principal(PrincipalKind.USER, ACCOUNT, BOB_ARN, "AIDANEW", "bob")
+    refused = client.as_(caller_of(anew)).refused("Encrypt", key_id=arn, plaintext=b"p")
+    assert refused[0] == "AccessDeniedException"
+    shown = json.loads(client("GetKeyPolicy", key_id=arn)["Policy"])
+    assert shown["Statement"][0]["Principal"] == {"AWS": [ROOT, "AIDABOB"]}
+    client("PutKeyPolicy", key_id=arn, policy=policy)
+    assert encrypt(client.as_(caller_of(anew)), arn)
+    assert client("GetKeyPolicy", key_id=arn)["Policy"] == policy
 
 
 def test_a_grant_made_by_a_grant(client: Any, directory: Directory) -> None:
