@@ -97,6 +97,17 @@ def test_uploads_in_parts(s3: Any, algorithm: str, encryption: dict[str, str]) -
             assert got == data[PART_MIN - 2 : PART_MIN + 1]
 
 
+@pytest.mark.parametrize("algorithm", ["SHA512", "XXHASH64", "XXHASH3", "XXHASH128"])
+def test_newer_checksums(s3: Any, algorithm: str) -> None:
+    encryption = {"ServerSideEncryption": "AES256"}
+    data = data_of(PART_MIN + 1)
+    s3.put_object(Bucket=BUCKET, Key=algorithm, Body=io.BytesIO(data), ChecksumAlgorithm=algorithm)
+    check(s3, algorithm, data, algorithm, encryption)
+    done = upload(s3, algorithm, [data[:PART_MIN], data[PART_MIN:]], algorithm)
+    assert done[f"Checksum{algorithm}"].endswith("-2")
+    check(s3, algorithm, data, algorithm, encryption)
+
+
 @pytest.mark.parametrize(("algorithm", "mode"), [("CRC32", "AES256"), ("SHA256", "aws:kms")])
 def test_large_objects(s3: Any, algorithm: str, mode: str) -> None:
     data = data_of(LARGE)

@@ -65,6 +65,13 @@ ABSENT: list[tuple[str, dict[str, Any], str, str]] = [
         "The lifecycle configuration does not exist",
     ),
     ("get_bucket_policy", {}, "NoSuchBucketPolicy", "The bucket policy does not exist"),
+    ("get_bucket_tagging", {}, "NoSuchTagSet", "The TagSet does not exist"),
+    (
+        "get_object_lock_configuration",
+        {},
+        "ObjectLockConfigurationNotFoundError",
+        "Object Lock configuration does not exist for this bucket",
+    ),
     (
         "get_bucket_replication",
         {},
@@ -94,6 +101,7 @@ DELETED: list[tuple[str, dict[str, Any]]] = [
     ("delete_bucket_lifecycle", {}),
     ("delete_bucket_policy", {}),
     ("delete_bucket_replication", {}),
+    ("delete_bucket_tagging", {}),
     ("delete_bucket_website", {}),
 ]
 
