@@ -117,11 +117,12 @@ class Authorizer:
         permissions = BUCKET_PERMISSIONS
         if asked.action in OF_OBJECTS:
             stored = find()
-            if stored is None:
-                return owner, Naming.NOT
-            owner = stored.attributes.get(acl.OWNER, owner)
-            grants = stored.attributes.get(acl.SETTING, [])
-            permissions = OBJECT_PERMISSIONS
+            if stored is None or stored.delete_marker:
+                permissions = {"READ": OF_OBJECTS}  # Who may list may know that it is not there.
+            else:
+                owner = stored.attributes.get(acl.OWNER, owner)
+                grants = stored.attributes.get(acl.SETTING, [])
+                permissions = OBJECT_PERMISSIONS
         ignored = access.public_access_block(bucket.settings)["IgnorePublicAcls"]
         naming = Naming.NOT
         for grant in grants:

@@ -253,6 +253,15 @@ def test_bucket_acls() -> None:
     assert not allowed(root_principal(OTHER), target, "s3:PutBucketAcl")
 
 
+def test_who_may_list_may_know_that_an_object_is_missing() -> None:
+    grants = [grant("READ", uri=acl.ALL_USERS)]
+    question = asked(ANONYMOUS, bucket(**WITH_ACLS, acl={"Grants": grants}))
+    missing = replace(question, key="missing")
+    assert not authorizer().may(question)
+    assert authorizer().may(missing)
+    assert not authorizer().may(replace(missing, bucket=bucket(**WITH_ACLS)))
+
+
 def test_public_acls_can_be_ignored() -> None:
     settings = {**WITH_ACLS, "public_access_block": {
         "BlockPublicAcls": False, "IgnorePublicAcls": True,
