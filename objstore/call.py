@@ -83,6 +83,12 @@ class Call:
         """The 64 hex digits that S3 shows as the ID of an account."""
         return self.services.account(account).canonical_id
 
+    def owner(self, account: str) -> dict[str, str]:
+        """An account as replies show the owner of a thing."""
+        found = self.services.account(account)
+        named = {"DisplayName": found.display_name} if found.display_name else {}
+        return {**named, "ID": found.canonical_id}
+
     @property
     def bucket(self) -> Bucket:
         """The bucket of the path. Only operations that have one may ask."""

@@ -185,6 +185,7 @@ def _operation_kind(asked: Asked, clock: Clock) -> Value:
 
 
 KEYS: Mapping[str, Callable[[Asked, Clock], Value]] = {
+    "aws:referer": _from_header("referer"),
     "aws:resourceaccount": lambda asked, clock: asked.bucket.account if asked.bucket else None,
     "aws:tagkeys": lambda asked, clock: tuple(_bucket_tags_asked(asked.facts)),
     "s3:authtype": lambda asked, clock: asked.facts.auth_type or None,

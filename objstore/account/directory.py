@@ -12,7 +12,10 @@ from objstore.names import owner_id
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account. `canonical_id` is the 64 hex digits that S3 shows as an owner's ID."""
+    """An account. `canonical_id` is the 64 hex digits that S3 shows as an owner's ID.
+
+    `display_name` is shown beside it only if somebody gave one: S3 stopped showing them.
+    """
 
     account: str
     canonical_id: str
@@ -59,7 +62,7 @@ class Directory:
 
 
 def unnamed_account(account: str) -> Account:
-    return Account(account, owner_id(account), account)
+    return Account(account, owner_id(account), "")
 
 
 def root_principal(account: str) -> Principal:

@@ -31,10 +31,10 @@ from objstore.transfer.source import find
 
 
 async def get_bucket_acl(call: Call) -> Reply:
-    owner = call.services.account(call.bucket.account).canonical_id
+    account = call.bucket.account
     stored = call.bucket.settings.get(SETTING)
-    grants = [owner_grant(owner)] if stored is None else stored["Grants"]
-    return {"Owner": {"ID": owner}, "Grants": grants}
+    grants = [owner_grant(call.canonical_id(account))] if stored is None else stored["Grants"]
+    return {"Owner": call.owner(account), "Grants": object_grants.shown(call, grants)}
 
 
 async def put_bucket_acl(

@@ -71,7 +71,7 @@ async def list_buckets(
             }
             for bucket in page
         ],
-        "Owner": {"ID": call.canonical_id(account)},
+        "Owner": call.owner(account),
         "Prefix": prefix,
         "ContinuationToken": (
             tokens.make(listing, page[-1].name.encode()) if len(found) > limit else None

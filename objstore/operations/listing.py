@@ -171,7 +171,7 @@ def _page(call: Call, prefix: str | None, delimiter: str | None, after: bytes, l
 
 
 def _owner(call: Call) -> dict[str, str]:
-    return {"ID": call.canonical_id(call.bucket.account)}
+    return call.owner(call.bucket.account)
 
 
 def _reply(

@@ -75,7 +75,7 @@ async def list_parts(
             for part in page
         ],
         "Initiator": _initiator(call, upload),
-        "Owner": {"ID": call.canonical_id(call.bucket.account)},
+        "Owner": call.owner(call.bucket.account),
         "StorageClass": upload.storage_class,
         "ChecksumAlgorithm": upload.checksum_algorithm or None,
         "ChecksumType": upload.checksum_type or None,
@@ -86,7 +86,7 @@ def _initiator(call: Call, upload: Upload) -> dict[str, str]:
     """Who began an upload: an account by its canonical id, anybody else by ARN."""
     account = ARN.parse(upload.owner).account
     if upload.owner == account_root(account):
-        return {"ID": call.canonical_id(account)}
+        return call.owner(account)
     return {"ID": upload.owner}
 
 
@@ -153,7 +153,7 @@ def _entry(call: Call, upload: Upload, encoding_type: str | None) -> dict[str, A
         "Key": encode_key(upload.key, encoding_type),
         "Initiated": instant(upload.initiated_ms),
         "StorageClass": upload.storage_class,
-        "Owner": {"ID": call.canonical_id(call.bucket.account)},
+        "Owner": call.owner(call.bucket.account),
         "Initiator": _initiator(call, upload),
         "ChecksumAlgorithm": upload.checksum_algorithm or None,
         "ChecksumType": upload.checksum_type or None,

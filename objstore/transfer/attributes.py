@@ -39,7 +39,7 @@ def asked(call: Call, key: str, headers: AttributeHeaders) -> dict[str, Any]:
 
     Raises what `tags` and `locks` raise, and AccessDenied.
     """
-    attributes = grants.asked(call, key, headers)
+    attributes = grants.asked(call, headers)
     if headers is NO_ATTRIBUTE_HEADERS:
         return attributes
     if headers.tagging is not None:

@@ -5,14 +5,13 @@ that the owner has full control.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from objstore.call import Call
 from objstore.errors import S3Error
 from objstore.rules import access
 from objstore.rules.acl import (
-    FULL_CONTROL,
     NO_GRANT_HEADERS,
     OWNER,
     SETTING,
@@ -43,9 +42,11 @@ class ACLHeaders(Protocol):
     def grant_write_acp(self) -> str | None: ...
 
 
-def asked(call: Call, key: str, headers: ACLHeaders) -> dict[str, Any]:
+def asked(call: Call, headers: ACLHeaders) -> dict[str, Any]:
     """Owner and grants of an object that the caller writes, as attributes.
 
+    Giving grants with the object needs no permission but that to put it, as AWS's walkthroughs
+    have it; policies look at the headers.
     Raises AccessControlListNotSupported, InvalidRequest, InvalidArgument, AccessDenied.
     """
     ownership = access.object_ownership(call.bucket.settings)
@@ -61,8 +62,6 @@ def asked(call: Call, key: str, headers: ACLHeaders) -> dict[str, Any]:
         if not silent:
             _check_enforced(call, headers.acl, named)
         return {}
-    if not silent:
-        call.authorize("s3:PutObjectAcl", call.bucket, key)
     account = _owner(call, ownership, headers.acl)
     grants = named_grants(call, account, headers.acl, named)
     return attributes_of(call, account, grants)
@@ -129,10 +128,20 @@ def owner_of(call: Call, attributes: Mapping[str, Any]) -> str:
 
 def document(call: Call, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Owner and grants of a version as GetObjectAcl shows them."""
-    owner = call.canonical_id(owner_of(call, attributes))
-    grants = attributes.get(SETTING)
-    enforced = access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED
-    if enforced or grants is None:
-        owner = call.canonical_id(call.bucket.account) if enforced else owner
-        grants = [{**owner_grant(owner), "Permission": FULL_CONTROL}]
-    return {"Owner": {"ID": owner}, "Grants": grants}
+    account, grants = owner_of(call, attributes), attributes.get(SETTING)
+    if access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED:
+        account, grants = call.bucket.account, None
+    if grants is None:
+        grants = [owner_grant(call.canonical_id(account))]
+    return {"Owner": call.owner(account), "Grants": shown(call, grants)}
+
+
+def shown(call: Call, grants: Sequence[Grant]) -> list[Grant]:
+    """Grants as replies show them: accounts with their names, where they have any."""
+    found: list[Grant] = []
+    for grant in grants:
+        grantee = grant["Grantee"]
+        account = call.services.account_of(grantee.get("ID", ""))
+        named = grantee if account is None else {**grantee, **call.owner(account)}
+        found.append({**grant, "Grantee": named})
+    return found

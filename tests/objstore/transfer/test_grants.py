@@ -50,7 +50,7 @@ async def test_what_a_version_keeps(
     s3: Any, ownership: str, account: str | None, headers: Any, owner: str | None, acl: Any
 ) -> None:
     call = await call_of(s3, ownership, account)
-    kept = grants.asked(call, "k", AttributeHeaders(**headers))
+    kept = grants.asked(call, AttributeHeaders(**headers))
     ids = {"own": owner_id("123456789012"), "other": owner_id(OTHER)}
     wanted = acl and [
         {**one, "Grantee": {**one["Grantee"], "ID": ids[one["Grantee"]["ID"]]}}
@@ -61,14 +61,6 @@ async def test_what_a_version_keeps(
     assert kept == {
         name: value for name, value in (("owner", owner), ("acl", wanted)) if value is not None
     }
-
-
-async def test_acls_need_a_permission_of_their_own(s3: Any) -> None:
-    call = await call_of(s3, "ObjectWriter")
-    s3.refuse = lambda action, key: AWSError(action) if action == "s3:PutObjectAcl" else None
-    assert grants.asked(call, "k", AttributeHeaders()) == {}
-    with pytest.raises(AWSError, match="PutObjectAcl"):
-        grants.asked(call, "k", AttributeHeaders(acl="private"))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +75,7 @@ async def test_acls_need_a_permission_of_their_own(s3: Any) -> None:
 async def test_refused_headers(s3: Any, ownership: str, headers: Any, code: str) -> None:
     call = await call_of(s3, ownership)
     with pytest.raises(AWSError) as caught:
-        grants.asked(call, "k", AttributeHeaders(**headers))
+        grants.asked(call, AttributeHeaders(**headers))
     assert caught.value.code == code
 
 
@@ -93,13 +85,13 @@ async def test_public_acls_are_blocked_by_default(s3: Any) -> None:
     await s3.call("PutPublicAccessBlock", public_access_block_configuration=block)
     call.target = s3.store.bucket("bucket")
     with pytest.raises(AWSError, match="AccessDenied"):
-        grants.asked(call, "k", AttributeHeaders(acl="public-read"))
+        grants.asked(call, AttributeHeaders(acl="public-read"))
 
 
 async def test_what_nobody_known_writes_belongs_to_the_bucket(s3: Any) -> None:
     call = await call_of(s3, "ObjectWriter")
     call.caller = Caller(ANONYMOUS, "", "us-east-1", "R")
-    assert grants.asked(call, "k", AttributeHeaders()) == {}
+    assert grants.asked(call, AttributeHeaders()) == {}
 
 
 async def test_object_acls_are_put_and_shown(s3: Any) -> None:
