@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kms.aws import arn
 from kms.key import ORIGIN_EXTERNAL, Key, KeyState
 from kms.specs import ALGORITHM_MEMBERS, SPECS
 from kms.store import Store
@@ -42,10 +41,7 @@ def key_metadata(store: Store, key: Key) -> dict[str, Any]:
 
 def _multi_region(key: Key, related: Sequence[Key]) -> dict[str, Any]:
     places = {other.region: {"Arn": other.arn, "Region": other.region} for other in related}
-    primary = places.pop(key.primary_region, None)
-    if primary is None:
-        region = key.primary_region
-        primary = {"Arn": arn.kms_key(region, key.account, key.key_id), "Region": region}
+    primary = places.pop(key.primary_region)
     return {
         "MultiRegionKeyType": "REPLICA" if key.replica else "PRIMARY",
         "PrimaryKey": primary,

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
+from kms.algorithms import oaep
 from kms.errors import KMSError
 from kms.imports import (
     ALGORITHMS,
@@ -89,6 +90,16 @@ def test_what_does_not_unwrap(algorithm: str, wrapped: bytes) -> None:
     with pytest.raises(KMSError) as caught:
         unwrap(made, wrapped)
     assert (caught.value.code, caught.value.message) == ("InvalidCiphertextException", "")
+
+
+@pytest.mark.parametrize("algorithm", ["RSA_AES_KEY_WRAP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256"])
+@pytest.mark.parametrize(("key", "rest"), [(b"k" * 32, b"x" * 40), (b"k" * 31, b"x" * 40)])
+def test_what_an_aes_key_does_not_unwrap(algorithm: str, key: bytes, rest: bytes) -> None:
+    made = new_parameters("ECC_NIST_P256", algorithm, "RSA_2048", NOW)
+    direct = "RSAES_OAEP_" + algorithm.removeprefix("RSA_AES_KEY_WRAP_")
+    sealed = oaep.encrypt(made.private_key.public_key(), direct, key)
+    with pytest.raises(KMSError, match="InvalidCiphertextException"):
+        unwrap(made, sealed + rest)
 
 
 @pytest.mark.parametrize(

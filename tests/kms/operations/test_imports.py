@@ -279,6 +279,24 @@ def test_pending_material_that_expired_rotates_in(client: Any, key: str, clock: 
     assert state(client, key) == "Enabled"
 
 
+def test_a_rotation_whose_material_is_deleted_meanwhile(
+    client: Any, key: str, clock: FixedClock
+) -> None:
+    first = client.import_material(key, FIRST)["KeyMaterialId"]
+    second = client.import_material(key, SECOND, **NEW)["KeyMaterialId"]
+    client("RotateKeyOnDemand", key_id=key)
+    client("DeleteImportedKeyMaterial", key_id=key, key_material_id=second)
+    clock.advance(100)
+    assert client.metadata(key)["CurrentKeyMaterialId"] == first
+    assert "OnDemandRotationStartDate" not in client("GetKeyRotationStatus", key_id=key)
+
+
+def test_a_first_import_is_the_material_that_it_says_it_is(client: Any, key: str) -> None:
+    with pytest.raises(Exception, match="does not have the expected identifier"):
+        client.import_material(key, FIRST, key_material_id="ab" * 32)
+    assert state(client, key) == "PendingImport"
+
+
 def test_every_used_material_is_needed(client: Any, key: str, clock: FixedClock) -> None:
     first = client.import_material(key, FIRST, key_material_description="kept")["KeyMaterialId"]
     client.import_material(key, SECOND, valid_to=clock.now() + 9 * DAY, **NEW)

@@ -119,6 +119,17 @@ def test_what_is_each_keys_own(client: Any, away: Any, key: str, clock: FixedClo
     assert away("GenerateDataKey", key_id=id_of(key), number_of_bytes=32)
 
 
+def test_a_replica_gets_its_policy_at_once(client: Any, away: Any, key: str) -> None:
+    policy = client("GetKeyPolicy", key_id=key)["Policy"].replace("key-default-1", "mine")
+    reply = client("ReplicateKey", key_id=key, replica_region=AWAY, policy=policy)
+    assert reply["ReplicaPolicy"] == policy
+    assert away("GetKeyPolicy", key_id=id_of(key))["Policy"] == policy
+    assert client.refused("ReplicateKey", key_id=key, replica_region=FAR, policy="{") == (
+        "MalformedPolicyDocumentException",
+        client.refused("PutKeyPolicy", key_id=key, policy="{")[1],
+    )
+
+
 def test_rotation_is_shared(
     client: Any, away: Any, key: str, clock: FixedClock, audit: MemorySink
 ) -> None:
