@@ -1,0 +1,74 @@
+import base64
+import json
+from typing import Any
+
+import botocore
+import pytest
+
+from kms.aws import model
+from kms.aws.errors import AWSError
+from kms.aws.json_protocol import compile_input, render, render_error, snake_case
+from kms.aws.wiping import WipingBytes
+
+
+def test_names_are_botocores() -> None:
+    for name in ("kms", "cloudtrail"):
+        for shape in model.load(name).shapes.values():
+            for member in shape.members:
+                assert snake_case(member) == botocore.xform_name(member)
+
+
+def test_signatures_must_be_the_models() -> None:
+    def misspelt(request: object, *, key_id: str, limt: int) -> dict[str, Any]:
+        return {"request": request, "key_id": key_id, "limt": limt}
+
+    def incomplete(request: object) -> dict[str, Any]:
+        return {"request": request}
+
+    for handler in (misspelt, incomplete):
+        with pytest.raises(TypeError, match="DescribeKey"):
+            compile_input(model.load("kms"), "DescribeKey", handler)
+
+
+def test_outputs() -> None:
+    assert render({}) == b""
+    assert render({"A": b"hi", "C": 1.5}) == b'{"A":"aGk=","C":1.5}'
+    with pytest.raises(TypeError):
+        render({"A": object()})
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 6, 7, 32, 4_096])
+def test_secrets_are_rendered_into_a_buffer_that_wipes_itself(length: int) -> None:
+    secret = bytearray(range(256)) * 16
+    del secret[length:]
+    encoded = base64.b64encode(secret).decode()
+    for output in ({"P": secret}, {"A": b"hi", "P": secret, "C": 1.5}, {"P": secret, "Q": secret}):
+        body = render(output)
+        assert type(body) is WipingBytes
+        assert json.loads(body) == {
+            name: encoded if value is secret else "aGk=" if name == "A" else value
+            for name, value in output.items()
+        }
+
+
+def test_errors() -> None:
+    assert render_error(AWSError("InvalidCiphertextException")) == (
+        b'{"__type":"InvalidCiphertextException"}'
+    )
+    assert json.loads(render_error(AWSError("NotFoundException", "m")))["message"] == "m"
+    assert json.loads(render_error(AWSError("AccessDeniedException", "m")))["Message"] == "m"
+
+
+def test_limits_that_a_handler_checks_itself() -> None:
+    def lookup_events(
+        request: object, *, max_results: int = 0, event_category: str = ""
+    ) -> dict[str, Any]:
+        return {"request": request, "a": max_results, "b": event_category}
+
+    service = model.load("cloudtrail")
+    bind = compile_input(
+        service, "LookupEvents", lookup_events, unlimited=frozenset({"MaxResults"})
+    )
+    assert bind(b'{"MaxResults":51}') == {"max_results": 51}
+    with pytest.raises(AWSError, match="ValidationException"):
+        bind(b'{"EventCategory":"none"}')
