@@ -7,6 +7,7 @@ import uvicorn
 
 from kms import credentials
 from kms.app import App
+from kms.aws.audit_log import AuditLog
 from kms.aws.clock import Clock, ServiceClock, SystemClock
 from kms.aws.shared import SharedNumber
 from kms.client import (
@@ -20,6 +21,7 @@ from kms.client import (
 )
 from kms.credentials import SingleCredential
 
+AUDIT_FOLDER = "audit"
 CLOCK_NAME = "clock"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 DATA = click.option("--data", type=click.Path(path_type=Path), required=True, help="Data folder.")
@@ -56,7 +58,8 @@ def serve(
     wall = SystemClock()
     try:
         clock = service_clock(data, wall, dev=dev)
-        kms = open_kms(data, clock=clock, root=RootSettings(root))
+        audit = AuditLog(data / AUDIT_FOLDER, clock)
+        kms = open_kms(data, clock=clock, root=RootSettings(root), audit=audit)
     except (RootError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     try:
@@ -77,6 +80,7 @@ def serve(
         uvicorn.run(app, host=host, port=port, log_level="info", access_log=False)
     finally:
         kms.close()
+        audit.close()
 
 
 @main.command()

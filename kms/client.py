@@ -252,7 +252,12 @@ class KMS:
             if operation == target:
                 raise KMSError("UnknownOperationException")
             handler_of(operation)
-            output = self._service.call(operation, wire.BINDERS[operation](body), caller)
+            arguments = wire.BINDERS[operation](body)
+        except AWSError as error:
+            self._service.refuse(operation, caller, error)
+            return error.status, wire.render_error(error)
+        try:
+            output = self._service.call(operation, arguments, caller)
         except AWSError as error:
             return error.status, wire.render_error(error)
         rendered = wire.render(output)

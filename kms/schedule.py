@@ -27,11 +27,13 @@ from kms.store_connection import StoreError
 from kms.store_edits import Edit
 
 LOG = logging.getLogger("kms.schedule")
+EVENT_SOURCE = "kms.amazonaws.com"
 DAY_SECONDS = 86_400
 RETRY_SECONDS = 1.0
 KEYS_PER_TRANSACTION_MAX = 500
 AUTOMATIC = "AUTOMATIC"
 ON_DEMAND = "ON_DEMAND"
+SYNCHRONIZE = "SynchronizeMultiRegionKey"
 
 Event = Mapping[str, Any]
 Step = Callable[["Schedule", Edit, Key, float], list[Event]]
@@ -120,7 +122,7 @@ class Schedule:
         events: list[Event] = []
         for member in family:
             _promote(edit, member, material_id, at, kind)
-            name = "RotateKey" if member.region == key.region else "SynchronizeMultiRegionKey"
+            name = "RotateKey" if member.region == key.region else SYNCHRONIZE
             events.append(_rotation_event(name, member, at, material_id, kind))
         return events
 
@@ -201,11 +203,11 @@ def _start_waiting(edit: Edit, gone: Key, at: float) -> None:
 
 def _event(name: str, key: Key, at: float, material_id: str) -> dict[str, Any]:
     return {
+        "eventSource": EVENT_SOURCE,
         "eventName": name,
         "eventType": "AwsServiceEvent",
         "eventTime": at,
         "eventID": new_event_id(),
-        "requestID": new_event_id(),
         "account": key.account,
         "region": key.region,
         "keyArn": key.arn,
@@ -216,6 +218,8 @@ def _event(name: str, key: Key, at: float, material_id: str) -> dict[str, Any]:
 
 def _rotation_event(name: str, key: Key, at: float, material_id: str, kind: str) -> Event:
     event = _event(name, key, at, material_id)
+    if name == SYNCHRONIZE:
+        event["eventType"] = "AwsApiCall"
     event["serviceEventDetails"] = {
         "keyId": key.key_id,
         "keyOrigin": key.origin,

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from kms import trail
 from kms.authorize import Authorizer
-from kms.aws import model
+from kms.aws import arn, model
 from kms.aws.audit import AuditSink, new_event_id
 from kms.aws.clock import Clock
 from kms.aws.context import given
@@ -22,7 +23,7 @@ from kms.operations import HANDLERS, Handler
 from kms.principals import Principals
 from kms.request import Request
 from kms.root import RootError
-from kms.schedule import Schedule
+from kms.schedule import EVENT_SOURCE, Schedule
 from kms.store import Store
 from kms.store_connection import StoreError
 from kms.store_usage import Use
@@ -35,6 +36,8 @@ _CONTEXT_MEMBERS = (
 OPERATIONS = frozenset(model.load("kms").operations)
 USES = frozenset(model.load("kms").shape("KeyLastUsageTrackingOperation").enum)
 """The operations that use a key, as GetKeyLastUsage understands it."""
+DENIED = "AccessDeniedException"
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Service:
@@ -64,18 +67,25 @@ class Service:
             self._catch_up()
             output = handler_of(operation)(request, **arguments)
         except AWSError as error:
-            self._record(request, error.code)
+            self._record(request, error=error)
             raise
-        except (RootError, StoreError) as error:
-            self._record(request, "KMSInternalException")
-            raise KMSError("KMSInternalException", "The key store failed.") from error
-        event_id, now = self._record(request, "")
+        except (RootError, StoreError) as cause:
+            failure = KMSError("KMSInternalException", "The key store failed.")
+            self._record(request, error=failure)
+            raise failure from cause
+        event_id, now = self._record(request, output)
         if operation in USES:
             use = Use(operation, now, event_id, caller.request_id)
             self.store.usage.note(request.key_arn, use)
             if request.source_arn:
                 self.store.usage.note(request.source_arn, use)
         return output
+
+    def refuse(self, operation: str, caller: Caller, error: AWSError) -> None:
+        """Tell the audit of a request that is not one that an operation could have answered."""
+        if operation in OPERATIONS:
+            request = Request(operation, caller, self.store, self.clock, self.authorizer)
+            self._record(request, error=error)
 
     def permit(
         self, operation: str, caller: Caller, *, key_id: str, context: Mapping[str, str]
@@ -115,35 +125,56 @@ class Service:
         if self.store.next_due_at <= (now := self.clock.now()):
             self.schedule.catch_up(now)
 
-    def _record(self, request: Request, error_code: str) -> tuple[str, float]:
+    def _record(
+        self,
+        request: Request,
+        output: Mapping[str, Any] = _NOTHING,
+        *,
+        error: AWSError | None = None,
+    ) -> tuple[str, float]:
         """Tell the audit what was done; answers the event's id and time."""
-        caller = request.caller
+        caller, operation = request.caller, request.operation
         event_id, now = new_event_id(), self.clock.now()
-        self._audit.record(
-            {
-                "eventID": event_id,
-                "eventName": request.operation,
-                "eventTime": now,
-                "requestID": caller.request_id,
-                "principal": caller.principal.arn,
-                "accessKeyId": caller.access_key_id,
-                "viaService": caller.via_service,
-                "region": caller.region,
-                "keyArn": request.key_arn,
-                "keyMaterialId": request.material_id,
-                "encryptionContext": request.context,
-                "errorCode": error_code,
-                "authorization": _explained(request),
-            }
-        )
+        changing = operation in trail.CHANGING
+        event = {
+            "eventSource": EVENT_SOURCE,
+            "eventName": operation,
+            "eventTime": now,
+            "eventID": event_id,
+            "caller": caller,
+            "readOnly": not changing,
+            "keyArn": request.key_arn,
+            "otherArn": request.source_arn,
+            "keyMaterialId": request.material_id,
+            "errorCode": "",
+            "errorMessage": "",
+            "action": f"kms:{operation}",
+            "decided": request.decided,
+        }
+        if error is not None:
+            event["errorCode"], event["errorMessage"] = error.code, error.message
+        elif changing:
+            event["response"] = trail.response_of(output, request.key_arn)
+        if caller.via_service is None:
+            event["parameters"] = trail.parameters_of(operation, request.arguments)
+            if "alias_name" in request.arguments:
+                event["aliasArn"] = arn.kms_alias(
+                    caller.region, caller.account, request.arguments["alias_name"]
+                )
+        else:
+            self._forwarded(event, request)
+        self._audit.record(event)
         return event_id, now
 
-
-def _explained(request: Request) -> str:
-    """What decided whether the caller may do this; for operators."""
-    if request.decided is None:
-        return ""
-    return request.decided.explain(f"kms:{request.operation}")
+    def _forwarded(self, event: dict[str, Any], request: Request) -> None:
+        """A service names the key by its ARN; of what it was denied, the trail shows nothing."""
+        if event["errorCode"] == DENIED:
+            event["keyArn"] = event["keyMaterialId"] = ""
+            return
+        parameters = trail.parameters_of(request.operation, request.arguments)
+        if request.key_arn and "key_id" in parameters:
+            parameters["key_id"] = request.key_arn
+        event["parameters"] = parameters
 
 
 def handler_of(operation: str) -> Handler:

@@ -16,7 +16,14 @@ from objstore.account.oidc import ALGORITHMS_DEFAULT, KEY_TYPES
 from objstore.account.seed import SeedError
 from objstore.compose import StartError
 from objstore.explain import Asked, ExplainError, read_context
-from objstore.settings import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_ROOT, Settings
+from objstore.settings import (
+    DATA_EVENTS,
+    DEFAULT_ACCOUNT,
+    DEFAULT_REGION,
+    DEFAULT_ROOT,
+    MANAGEMENT_EVENTS,
+    Settings,
+)
 
 DATA = click.option(
     "--data",
@@ -128,9 +135,15 @@ def main() -> None:
     default=ALGORITHMS_DEFAULT,
     help="A signature algorithm that web identity tokens may have; repeatable.",
 )
+@flag(
+    "audit",
+    type=click.Choice([MANAGEMENT_EVENTS, DATA_EVENTS]),
+    default=MANAGEMENT_EVENTS,
+    help="What the audit trail tells of; data-events adds calls on objects.",
+)
 @flag("log-level", type=click.Choice(log.LEVELS), default="info", help="The least level logged.")
 def serve(domain: tuple[str, ...], **options: Any) -> None:
-    """Serve S3, KMS, IAM and STS on one port until stopped."""
+    """Serve S3, KMS, IAM, STS and CloudTrail on one port until stopped."""
     settings = Settings(domains=domain, **options)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")

@@ -1,4 +1,4 @@
-"""The front door: one ASGI callable for S3, KMS, IAM, STS and the server's own pages.
+"""The front door: one ASGI callable for S3, KMS, IAM, STS, CloudTrail and the server's own pages.
 
 Which service a request is for follows from the credential scope of its signature, checked against
 what the request looks like; requests without a signature are anonymous S3 requests, or bring STS a

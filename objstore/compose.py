@@ -20,6 +20,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from kms.aws.audit import AuditSink
 from kms.aws.clock import ServiceClock, SystemClock
 from kms.aws.identity import Credential, Identities
 from kms.aws.shared import SharedNumber
@@ -54,6 +55,7 @@ from objstore.storage.sweep import boot_sweep
 from objstore.tokens import TOKEN_KEY_BYTES
 
 SETTINGS_VARIABLE = "OBJSTORE_SETTINGS"
+AUDIT_FOLDER = "audit"
 SECRET_KEY_BYTES = 30
 ACCOUNT_SECRET = "account-services"
 SEED_BYTES_MAX = 4 * 1024 * 1024
@@ -157,7 +159,11 @@ def prepare(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 def open_folder_kms(
-    settings: Settings, *, create: bool = True, identities: Identities | None = None
+    settings: Settings,
+    *,
+    create: bool = True,
+    identities: Identities | None = None,
+    audit: AuditSink | None = None,
 ) -> KMS:
     folder = settings.data / "kms"
     if not has_store(folder):
@@ -175,6 +181,7 @@ def open_folder_kms(
             clock=service_clock(settings),
             root=root_settings(settings),
             identities=identities,
+            audit=audit,
         )
     except (RootError, KeyStoreError) as error:
         raise StartError(str(error)) from None

@@ -1,4 +1,4 @@
-"""The doors of the services whose requests are small: KMS (JSON 1.1), IAM and STS (query).
+"""The doors of services whose requests are small: KMS, CloudTrail (JSON 1.1), IAM, STS (query).
 
 A body is read whole, authenticated with the request, and handed to the service.
 """
@@ -17,13 +17,14 @@ from objstore.authenticate import NoteUse, ignore_use
 from objstore.exchange import Headers, Request, Response
 from objstore.wire import query
 
-KMS_BODY_BYTES_MAX = 1024 * 1024
+JSON_BODY_BYTES_MAX = 1024 * 1024
 FORM_BODY_BYTES_MAX = 512 * 1024
 _VARIANTS = "89ab"
 JSON_TYPE = b"application/x-amz-json-1.1"
 
 KMSPreparation = Callable[[str, bytes], Awaitable[None]]
-KMSHandler = Callable[[str, bytes, Caller], tuple[int, bytes | bytearray]]
+Answer = tuple[int, bytes | bytearray]
+KMSHandler = Callable[[str, bytes, Caller], Answer]
 
 # What anybody may ask: the request carries a proof of its own.
 UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
@@ -101,30 +102,35 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(parts)
 
 
-class KMSDoor:
-    """KMS on the common port: `X-Amz-Target: TrentService.Operation`."""
+class JSONDoor:
+    """A service of JSON 1.1 on the common port: `X-Amz-Target: Prefix.Operation`."""
 
     def __init__(
-        self, handle: KMSHandler, prepare: KMSPreparation, identification: Identification
+        self,
+        service: str,
+        answer: Callable[[str, bytes, Caller], Awaitable[Answer]],
+        identification: Identification,
+        *,
+        internal_error: str = "InternalFailure",
     ) -> None:
-        self._handle = handle
-        self._prepare = prepare
+        self._service = service
+        self._answer = answer
         self._identification = identification
-        self._operations = frozenset(load("kms").operations)
+        self._internal_error = internal_error
+        self._operations = frozenset(load(service).operations)
 
     async def handle(self, request: Request) -> Response:
         request.request_id = new_request_id()
         target = request.headers.get("x-amz-target", "")
         operation = target.rpartition(".")[2]
         request.operation = operation if operation in self._operations else "Unknown"
-        body = await read_body(request, KMS_BODY_BYTES_MAX)
-        caller = self._identification.identify(request, body, service="kms")
-        await self._prepare(target, body)
-        status, document = self._handle(target, body, caller)
+        body = await read_body(request, JSON_BODY_BYTES_MAX)
+        caller = self._identification.identify(request, body, service=self._service)
+        status, document = await self._answer(target, body, caller)
         return self._respond(request, status, document)
 
     def fail(self, request: Request, error: AWSError) -> Response:
-        code = "KMSInternalException" if error.code == "InternalError" else error.code
+        code = self._internal_error if error.code == "InternalError" else error.code
         document: dict[str, str] = {"__type": code}
         if error.message:
             document["message"] = error.message
@@ -141,6 +147,18 @@ class KMSDoor:
             ],
             document,
         )
+
+
+def kms_door(
+    handle: KMSHandler, prepare: KMSPreparation, identification: Identification
+) -> JSONDoor:
+    """KMS on the common port: `X-Amz-Target: TrentService.Operation`."""
+
+    async def answer(target: str, body: bytes, caller: Caller) -> Answer:
+        await prepare(target, body)
+        return handle(target, body, caller)
+
+    return JSONDoor("kms", answer, identification, internal_error="KMSInternalException")
 
 
 class QueryDoor:
@@ -175,8 +193,12 @@ class QueryDoor:
             caller = self._identification.identify(request, body, service=self._account.service)
         operation = query.find_operation(self._model, form).name
         request.operation = operation
-        self._account.handler(operation)
-        arguments = self._binders[operation](form)
+        try:
+            self._account.handler(operation)
+            arguments = self._binders[operation](form)
+        except AWSError as error:
+            self._account.refuse(operation, caller, error)
+            raise
         reply = await self._account.call(operation, arguments, caller)
         return self._respond(request, self._renderers[operation](reply, request.request_id))
 

@@ -22,7 +22,8 @@ class Request:
 
     `request_id` is the 16 upper-case hex digits that every answer, log line and audit record of
     this request carry; `operation` and `account` are set as soon as they are known, for the log,
-    and `cors_headers` for the answer, which has them even if it is an error.
+    and `cors_headers` for the answer, which has them even if it is an error. `noted` is what the
+    audit trail will tell of it, None for nothing.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Request:
         "headers",
         "host_id",
         "method",
+        "noted",
         "operation",
         "raw_path",
         "raw_query",
@@ -67,6 +69,7 @@ class Request:
         self.account = ""
         self.cors_headers: Headers = []
         self.received_bytes = 0
+        self.noted: Any = None
 
     @property
     def tls_version(self) -> str:

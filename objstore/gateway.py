@@ -18,7 +18,7 @@ from kms.aws.identity import Caller
 from kms.aws.model import Operation, ServiceModel, load
 from objstore.actions import AFTER_BINDING, PER_KEY, action_of
 from objstore.authenticate import Authenticated, Authenticator
-from objstore.authorize import Authorizer
+from objstore.authorize import Authorizer, refusal
 from objstore.browsers import cors_headers, preflight
 from objstore.call import Call, Reply, Services, Trace
 from objstore.checksum import Algorithm, check_document
@@ -31,6 +31,7 @@ from objstore.payload import Payload
 from objstore.presigned import with_hoisted
 from objstore.storage.records import Bucket
 from objstore.trace import TraceFile
+from objstore.trail import Noted, Trail
 from objstore.transfer.spool import Spool
 from objstore.wire.bind import body_bytes_max, compile_input, needs_document
 from objstore.wire.quirks import FORM_UPLOAD, PREFLIGHT
@@ -142,6 +143,7 @@ class Gateway:
         authorizer: Authorizer,
         wall: Clock,
         traces: TraceFile | None,
+        trail: Trail,
     ) -> None:
         model = load("s3")
         self._services = services
@@ -150,6 +152,7 @@ class Gateway:
         self._authorizer = authorizer
         self._wall = wall
         self._traces = traces
+        self._trail = trail
         self._router = compile_routes(model)
         self._operations: Mapping[str, Compiled] = {
             name: Compiled(
@@ -188,6 +191,8 @@ class Gateway:
         authenticated = self._authenticator.authenticate(_signed(request), hosted_bucket=hosted)
         request.headers = headers
         caller = _caller(request, authenticated)
+        if self._trail.wants(request.operation):
+            request.noted = Noted(caller, bucket_name, key, query)
         compiled = self._operations.get(request.operation)
         if compiled is None:
             raise S3Error(
@@ -201,7 +206,7 @@ class Gateway:
         action = compiled.action if version_id is None else compiled.version_action
         asked = Asked(caller, action, bucket, key if bucket else bucket_name, facts, version_id)
         if request.operation not in AFTER_BINDING and request.operation not in PER_KEY:
-            self._authorizer.check(asked)
+            self._check(request, asked)
         payload = Payload(
             request.receive, authenticated, request.headers, length_required=compiled.streams
         )
@@ -214,7 +219,7 @@ class Gateway:
                 arguments["bucket"] = bucket_name
             if request.operation in AFTER_BINDING:
                 asked = replace(asked, facts=replace(facts, arguments=arguments))
-                self._authorizer.check(asked)
+                self._check(request, asked)
             return await self._call(request, compiled, asked, arguments)
         finally:
             request.received_bytes = payload.received
@@ -225,6 +230,8 @@ class Gateway:
         fields = await form.read_fields()
         authenticated = self._authenticator.authenticate_form(_signed(request), fields)
         caller = _caller(request, authenticated)
+        if self._trail.wants("PutObject"):
+            request.noted = Noted(caller, bucket_name, "", {})
         bucket = self._bucket(request, bucket_name, caller)
         upload = upload_of(
             fields, bucket=bucket_name, filename=form.filename, now=self._authenticator.now()
@@ -233,7 +240,9 @@ class Gateway:
         kind = "" if authenticated.credential is None else FORM_TYPE
         facts = Facts(upload.headers, {}, self._wall, kind, signed_at, request.tls_version)
         asked = Asked(caller, "s3:PutObject", bucket, upload.key, facts)
-        self._authorizer.check(asked)
+        if request.noted is not None:
+            request.noted.key = upload.key
+        self._check(request, asked)
         compiled = self._operations["PutObject"]
         spool = Spool(self._services.store)
         try:
@@ -251,20 +260,33 @@ class Gateway:
             action: str, bucket: Bucket, key: str, version_id: str | None = None
         ) -> None:
             further = Asked(asked.caller, action, bucket, key, asked.facts, version_id)
-            self._authorizer.check(further)
+            self._check(request, further)
 
+        if request.noted is not None:
+            request.noted.arguments = arguments
         trace = Trace(enabled=self._traces is not None)
         call = Call(asked.caller, self._services, authorize_further, asked.bucket, trace)
         try:
             reply = await compiled.handler(call, **arguments)
         except S3Error as error:
             if error.code in _MISSING and asked.bucket is not None:
-                self._authorizer.check(replace(asked, action=_LISTING, key=""))
+                self._check(request, replace(asked, action=_LISTING, key=""))
             raise
         finally:
             self._keep_trace(request, trace)
         status, headers, body = compiled.render(reply)
+        self._trail.tell(request, headers)
         return Response(status, headers, body)
+
+    def _check(self, request: Request, asked: Asked) -> None:
+        """Return if it is allowed; the trail hears what decided. Raises AccessDenied."""
+        if request.noted is None:
+            self._authorizer.check(asked)
+            return
+        decision = self._authorizer.decide(asked)
+        request.noted.action, request.noted.decided = asked.action, decision
+        if not decision.allowed:
+            raise refusal(asked, decision)
 
     def _bucket(self, request: Request, name: str, caller: Caller) -> Bucket | None:
         """The bucket of the path, in the caller's region and of the expected owner."""
@@ -273,6 +295,8 @@ class Gateway:
         bucket = self._services.store.bucket(name)
         if bucket is None:
             raise S3Error("NoSuchBucket", BucketName=name)
+        if request.noted is not None:
+            request.noted.bucket = bucket
         elsewhere = caller.region not in ("", bucket.region) and caller.access_key_id
         # Where a bucket is may be asked from everywhere; all else goes to its region.
         if elsewhere and request.operation != "GetBucketLocation":
@@ -306,7 +330,8 @@ class Gateway:
             )
 
     def fail(self, request: Request, error: AWSError) -> Response:
-        """The error document of `error`."""
+        """The error document of `error`, which the trail hears of too."""
+        self._trail.tell(request, [], error)
         status, headers, body = render_error(
             error,
             resource=request.raw_path.decode("latin-1"),

@@ -11,6 +11,8 @@ DEVELOPMENT_SECRET_KEY = "test"
 DEFAULT_ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
 DEFAULT_ROOT = "key-file"
+MANAGEMENT_EVENTS = "management-events"
+DATA_EVENTS = "data-events"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -25,7 +27,8 @@ class Settings:
     `signature_v2` is "accept" or "refuse", for URLs and forms that are signed the old way.
     `day_seconds` is how long a day of lifecycle rules lasts, for tests. `oidc` are
     the issuers whose tokens STS takes, each as `ISSUER=discover` or `ISSUER=FILE` of public keys,
-    and `oidc_algorithms` how they may be signed.
+    and `oidc_algorithms` how they may be signed. `audit` says whether the audit
+    trail tells of calls on objects too.
     """
 
     data: Path
@@ -49,6 +52,7 @@ class Settings:
     day_seconds: int = 24 * 3600
     oidc: tuple[str, ...] = ()
     oidc_algorithms: tuple[str, ...] = ("RS256", "ES256")
+    audit: str = MANAGEMENT_EVENTS
 
     @property
     def loopback(self) -> bool:

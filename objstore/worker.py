@@ -3,10 +3,13 @@
 import os
 from functools import partial
 
+from kms.aws.audit_log import AuditLog
+from kms.aws.audit_search import Search
 from kms.aws.clock import Clock, ServiceClock, SystemClock
 from kms.client import KMS, harden
 from objstore import log
 from objstore.account.assembly import Accounts, assemble
+from objstore.account.cloudtrail import CloudTrail
 from objstore.account.directory import Directory, root_principal
 from objstore.account.principals import EntityFinder
 from objstore.account.seed import Seed
@@ -16,6 +19,7 @@ from objstore.authorize import Authorizer
 from objstore.background import Background, Task
 from objstore.call import Services
 from objstore.compose import (
+    AUDIT_FOLDER,
     SETTINGS_VARIABLE,
     account_secrets,
     identities,
@@ -28,14 +32,15 @@ from objstore.compose import (
     token_key,
 )
 from objstore.crypt.data_keys import DataKeys
-from objstore.doors import Identification, KMSDoor, QueryDoor
+from objstore.doors import Identification, JSONDoor, QueryDoor, kms_door
 from objstore.gateway import Gateway
 from objstore.internal import internal_app
 from objstore.lifecycle import Lifecycle
-from objstore.settings import Settings
+from objstore.settings import DATA_EVENTS, Settings
 from objstore.storage.store import Store
 from objstore.tokens import Tokens
 from objstore.trace import TraceFile
+from objstore.trail import Trail
 
 KEYS_SECONDS = 60.0
 LIFECYCLE_SECONDS = 10.0
@@ -49,12 +54,13 @@ def application() -> Application:
     log.configure(settings.log_level, wall)
     harden()
     store = Store.open(settings.data, wall=wall)
-    kms = open_folder_kms(settings, identities=EntityFinder(store.identities))
+    clock = service_clock(settings)
+    audit = AuditLog(settings.data / AUDIT_FOLDER, clock)
+    kms = open_folder_kms(settings, identities=EntityFinder(store.identities), audit=audit)
     directory, seed = identities(settings, kms)
     permissive = root_principal(settings.account) if settings.auth == "permissive" else None
     traces = TraceFile(settings.data) if settings.dev else None
-    clock = service_clock(settings)
-    accounts = account_services(settings, directory, store, kms, clock)
+    accounts = account_services(settings, directory, store, kms, clock, audit)
     finder = accounts.credentials
     background = background_work(settings, clock, store, kms)
     services = Services(
@@ -80,18 +86,20 @@ def application() -> Application:
         await background.stop()
         await store.close()
         kms.close()
+        audit.close()
 
     return Application(
         doors={
-            "s3": s3_door(services, authenticator, directory, wall, traces),
-            "kms": KMSDoor(kms.handle, kms.prepare, identification),
+            "s3": s3_door(services, authenticator, directory, wall, traces, audit),
+            "kms": kms_door(kms.handle, kms.prepare, identification),
             "iam": QueryDoor(accounts.iam, identification, region=settings.region),
             "sts": QueryDoor(accounts.sts, identification, region=settings.region),
+            "cloudtrail": cloudtrail_door(services, accounts, identification, audit),
         },
         internal=internal_app(
             ready=lambda: True,
             traces=traces,
-            reset=partial(start_over, settings, seed, store, kms) if settings.dev else None,
+            reset=partial(start_over, settings, seed, store, kms, audit) if settings.dev else None,
             clock=clock if settings.dev else None,
             caught_up=background.caught_up,
         ),
@@ -107,6 +115,7 @@ def s3_door(
     directory: Directory,
     wall: Clock,
     traces: TraceFile | None,
+    audit: AuditLog,
 ) -> Gateway:
     authorizer = Authorizer(
         services.store,
@@ -114,13 +123,38 @@ def s3_door(
         account=directory.account,
         account_of=directory.account_of,
     )
+    data_events = services.settings.audit == DATA_EVENTS
     return Gateway(
-        services, authenticator=authenticator, authorizer=authorizer, wall=wall, traces=traces
+        services,
+        authenticator=authenticator,
+        authorizer=authorizer,
+        wall=wall,
+        traces=traces,
+        trail=Trail(audit, services.clock, data_events=data_events),
     )
 
 
+def cloudtrail_door(
+    services: Services, accounts: Accounts, identification: Identification, audit: AuditLog
+) -> JSONDoor:
+    trail = CloudTrail(
+        Search(audit.folder),
+        audit=audit,
+        flush=audit.flush,
+        clock=services.clock,
+        authorizer=accounts.authorizer,
+        tokens=services.tokens,
+    )
+    return JSONDoor("cloudtrail", trail.handle, identification)
+
+
 def account_services(
-    settings: Settings, directory: Directory, store: Store, kms: KMS, clock: Clock
+    settings: Settings,
+    directory: Directory,
+    store: Store,
+    kms: KMS,
+    clock: Clock,
+    audit: AuditLog,
 ) -> Accounts:
     """IAM, STS and whose access keys are whose."""
     return assemble(
@@ -130,6 +164,7 @@ def account_services(
         clock=clock,
         wall=SystemClock(),
         issuers=issuers(settings),
+        audit=audit,
         permissive=settings.auth == "permissive",
     )
 
@@ -158,11 +193,14 @@ def background_work(settings: Settings, clock: ServiceClock, store: Store, kms: 
     )
 
 
-async def start_over(settings: Settings, seed: Seed, store: Store, kms: KMS) -> None:
+async def start_over(
+    settings: Settings, seed: Seed, store: Store, kms: KMS, audit: AuditLog
+) -> None:
     """Empty a development server to its seed, at wall time."""
     service_clock(settings).offset_seconds = 0.0
     await store.reset()
     kms.reset()
+    audit.clear()
     plant_keys(seed, kms)
     await plant_identities(settings, seed, store, kms)
     await plant_buckets(settings, seed, store)

@@ -14,6 +14,7 @@ from typing import Any
 from kms.aws.model import Operation, ServiceModel, load
 from kms.operations import HANDLERS
 from objstore.account import iam, sts
+from objstore.account.cloudtrail import CloudTrail
 from objstore.operations import OPERATIONS
 from objstore.wire import quirks
 from objstore.wire.values import xform
@@ -21,17 +22,18 @@ from objstore.wire.values import xform
 HEAD = """# Operations
 
 Every operation of botocore's models and its state here; `scripts/operations` writes this page from
-the code. What is not supported answers by its own name: 501 NotImplemented, in the KMS 400
-UnsupportedOperationException. So does a member of an input that a supported operation does not
-take.
+the code. What is not supported answers by its own name: 501 NotImplemented, in the KMS and in
+CloudTrail 400 UnsupportedOperationException. So does a member of an input that a supported
+operation does not take.
 """
-UNSUPPORTED = {"kms": "not: 400"}
+UNSUPPORTED = {"kms": "not: 400", "cloudtrail": "not: 400"}
 Handlers = Mapping[str, Callable[..., Any]]
 SERVICES: tuple[tuple[str, str, Handlers], ...] = (
     ("s3", "S3", OPERATIONS),
     ("kms", "KMS", HANDLERS),
     ("sts", "STS", sts.OPERATIONS),
     ("iam", "IAM", iam.OPERATIONS),
+    ("cloudtrail", "CloudTrail", {"LookupEvents": CloudTrail.lookup_events}),
 )
 # Operations that the model does not have.
 BESIDES = {"s3": (quirks.FORM_UPLOAD, quirks.PREFLIGHT)}

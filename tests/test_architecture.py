@@ -77,6 +77,7 @@ FILE_OPENERS = (
     "objstore.storage.store",
     "kms.root",
     "kms.store",
+    "kms.aws.audit_log",
     "kms.aws.shared",
     "objstore.background",
     "objstore.compose",

@@ -1,7 +1,27 @@
 """Where services report each call that they answered.
 
-An event is a flat record of what happened: names, ARNs, ids and codes, never key material,
-plaintexts, ciphertexts or signatures. Turning events into CloudTrail records is the reader's work.
+An event is a flat record of what happened, cheap to make: names, ARNs, ids and codes, the caller
+and the decision as they are; never key material, plaintexts, ciphertexts, tokens or signatures.
+Turning events into CloudTrail records is `audit_record`'s work, and writing them `audit_log`'s.
+
+| member | meaning |
+| --- | --- |
+| eventSource, eventName | the service's host, the operation |
+| eventTime, eventID | seconds since 1970, a UUID |
+| caller | the `Caller`; absent for what a service did by itself |
+| account, region | of an event without a caller |
+| readOnly | whether the operation changes nothing |
+| parameters | the input's members to show, in snake_case; nested names are the API's |
+| requestParameters | the same in the names of the record |
+| response | the output's members to show; None for operations that read |
+| keyArn, otherArn, aliasArn | the KMS key, the other one of ReEncrypt, the alias |
+| resources | the ARNs of other resources |
+| owner | the account of the resources, if it is not in their ARN |
+| keyMaterialId, additional | for additionalEventData |
+| errorCode, errorMessage | "" if all went well |
+| action, decided | the permission that was asked for last, and the `Decision` about it |
+| eventType, category, identity | where they are not those of a management API call |
+| serviceEventDetails | what else a service tells of what it did by itself |
 """
 
 import os

@@ -33,6 +33,7 @@ class Accounts:
     credentials: CredentialFinder
     iam: AccountService
     sts: AccountService
+    authorizer: Authorizer
 
 
 def assemble(
@@ -66,4 +67,5 @@ def assemble(
         finder,
         AccountService("iam", iam.OPERATIONS, identities=identities, services=services, audit=sink),
         AccountService("sts", sts.OPERATIONS, identities=identities, services=services, audit=sink),
+        services.authorizer,
     )

@@ -48,7 +48,7 @@ class Authorizer:
         """Return if `caller` may do what is asked. Raises AccessDenied."""
         decision = self.decide(caller, request)
         if not decision.allowed:
-            raise self._denied(caller, request, decision)
+            raise self.denied(caller, request, decision)
 
     def decide(self, caller: Caller, request: Request) -> Decision:
         """The engine's answer."""
@@ -62,7 +62,8 @@ class Authorizer:
             question, resource=request.trust, resource_decides=request.trust is not None
         )
 
-    def _denied(self, caller: Caller, request: Request, decision: Decision) -> AWSError:
+    def denied(self, caller: Caller, request: Request, decision: Decision) -> AWSError:
+        """The refusal of a decision."""
         anonymous = caller.principal.kind is PrincipalKind.ANONYMOUS
         user = "anonymous" if anonymous else caller.principal.arn
         message = (

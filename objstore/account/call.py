@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms.aws.clock import Clock
 from kms.aws.identity import Caller, PrincipalKind
+from kms.aws.policy import Decision
 from objstore.account.authorize import Authorizer, Request
 from objstore.account.entities import (
     POLICY,
@@ -64,13 +65,17 @@ class Services:
 
 @dataclass(slots=True)
 class Call:
-    """One authenticated request of a service ("iam", "sts")."""
+    """One authenticated request of a service ("iam", "sts").
+
+    `decided` is the last answer about its own permission, for the audit.
+    """
 
     service: str
     operation: str
     caller: Caller
     rows: IdentityRows
     services: Services
+    decided: Decision | None = None
 
     @property
     def account(self) -> str:
@@ -89,7 +94,10 @@ class Call:
         """
         action = f"{self.service}:{self.operation}"
         request = Request(action, resource, self.account, tags or {}, keys)
-        self.services.authorizer.allow(self.caller, request)
+        authorizer = self.services.authorizer
+        self.decided = authorizer.decide(self.caller, request)
+        if not self.decided.allowed:
+            raise authorizer.denied(self.caller, request, self.decided)
 
     def use(self, kind: Kind, name: str, *, keys: Keys = NO_KEYS) -> Identity:
         """The caller's entity of that name, once it is authorized. Raises NoSuchEntity."""

@@ -11,11 +11,15 @@ from kms.aws import model
 from kms.aws.audit import AuditSink
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, PrincipalKind
+from kms.aws.policy import Decision
+from objstore.account import trail
 from objstore.account.call import Call, Handler, Reply, Services
 from objstore.account.errors import IAMError
+from objstore.storage.index_identities import IdentityRows
 from objstore.storage.store_identities import IdentityStore
 
 READING = ("Get", "List", "Simulate")
+NO_ARGUMENTS: Mapping[str, Any] = {}
 INVALID_TOKEN = "The security token included in the request is invalid"
 
 
@@ -47,41 +51,60 @@ class AccountService:
 
     async def call(self, operation: str, arguments: Mapping[str, Any], caller: Caller) -> Reply:
         """Run an operation with the members of its input in snake_case."""
+        call = Call(self.service, operation, caller, self._identities.rows, self._services)
         try:
             check_session(self.service, operation, caller)
-            reply = await self._run(operation, arguments, caller)
+            reply = await self._run(call, arguments)
         except AWSError as error:
-            self._record(operation, caller, error.code)
+            self.refuse(operation, caller, error, arguments=arguments, decided=call.decided)
             raise
-        self._record(operation, caller, "")
+        self._audit.record(
+            trail.event_of(
+                self.service,
+                operation,
+                arguments,
+                caller,
+                at=self._services.clock.now(),
+                reply=reply,
+                decided=call.decided,
+            )
+        )
         return reply
 
-    async def _run(self, operation: str, arguments: Mapping[str, Any], caller: Caller) -> Reply:
-        handler = self.handler(operation)
-        if self.service == "iam" and not operation.startswith(READING):
-            return await self._identities.change(
-                lambda rows: handler(
-                    Call(self.service, operation, caller, rows, self._services), **arguments
-                )
+    def refuse(
+        self,
+        operation: str,
+        caller: Caller,
+        error: AWSError,
+        *,
+        arguments: Mapping[str, Any] = NO_ARGUMENTS,
+        decided: Decision | None = None,
+    ) -> None:
+        """Tell the audit of a request that is answered with `error`."""
+        self._audit.record(
+            trail.event_of(
+                self.service,
+                operation,
+                arguments,
+                caller,
+                at=self._services.clock.now(),
+                error=error,
+                decided=decided,
             )
-        call = Call(self.service, operation, caller, self._identities.rows, self._services)
+        )
+
+    async def _run(self, call: Call, arguments: Mapping[str, Any]) -> Reply:
+        handler = self.handler(call.operation)
+        if self.service == "iam" and not call.operation.startswith(READING):
+
+            def change(rows: IdentityRows) -> Any:
+                call.rows = rows
+                return handler(call, **arguments)
+
+            return await self._identities.change(change)
         result = handler(call, **arguments)
         reply: Reply = await result if inspect.isawaitable(result) else result
         return reply
-
-    def _record(self, operation: str, caller: Caller, error_code: str) -> None:
-        self._audit.record(
-            {
-                "eventSource": f"{self.service}.amazonaws.com",
-                "eventName": operation,
-                "eventTime": self._services.clock.now(),
-                "requestID": caller.request_id,
-                "principal": caller.principal.arn,
-                "accessKeyId": caller.access_key_id,
-                "region": caller.region,
-                "errorCode": error_code,
-            }
-        )
 
 
 # What the sessions of GetSessionToken and GetFederationToken may still ask of STS.

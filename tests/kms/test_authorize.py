@@ -11,6 +11,7 @@ import pytest
 
 from kms.authorize import CROSS_ACCOUNT, denied_elsewhere, via_s3
 from kms.aws import model
+from kms.aws.audit_record import explained
 from kms.aws.identity import Caller, Policies, Principal, PrincipalKind, Session
 from kms.aws.policy import Policy, PolicyKind, parse
 from kms.errors import KMSError
@@ -348,20 +349,20 @@ def test_a_remembered_refusal_gives_way_to_a_grant(client: Any) -> None:
 
 def test_the_audit_names_what_decided(client: Any, audit: Any) -> None:
     arn = client.key()
-    assert audit.events[-1]["authorization"] == "allowed as the account's root"
+    assert explained(audit.events[-1]) == "allowed as the account's root"
     client("DescribeKey", key_id=arn)
-    assert audit.events[-1]["authorization"] == (
+    assert explained(audit.events[-1]) == (
         "allowed by a resource-based policy (Enable IAM User Permissions of the key policy)"
     )
     bob = client.as_(caller_of(user(ACCOUNT, identity_policy(ALLOW, "kms:DescribeKey"))))
     bob("DescribeKey", key_id=arn)
-    assert audit.events[-1]["authorization"] == (
+    assert explained(audit.events[-1]) == (
         "allowed by an identity-based policy (statement 1 of identity)"
     )
     bob.refused("DisableKey", key_id=arn)
-    assert audit.events[-1]["authorization"] == (
+    assert explained(audit.events[-1]) == (
         "denied because no identity-based policy allows the kms:DisableKey action"
     )
     grant = client("CreateGrant", key_id=arn, grantee_principal=user().arn, operations=["Encrypt"])
     bob("Encrypt", key_id=arn, plaintext=b"p")
-    assert audit.events[-1]["authorization"] == f"allowed by a grant ({grant['GrantId']})"
+    assert explained(audit.events[-1]) == f"allowed by a grant ({grant['GrantId']})"

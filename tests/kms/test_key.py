@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kms.aws import model
 from kms.aws.clock import FixedClock
+from kms.aws.json_protocol import snake_case
 from kms.errors import KMSError
 from kms.key import (
     REFUSALS,
@@ -21,7 +22,6 @@ from kms.key import (
     check_state,
 )
 from kms.policy_text import default_policy
-from kms.wire import snake_case
 
 KEY_ID = "00000000-0000-4000-8000-000000000000"
 KEYLESS = {

@@ -23,8 +23,8 @@ def test_every_call_is_audited_and_nothing_secret(client: Any, audit: MemorySink
     assert event["eventName"] == "GenerateDataKey"
     assert event["keyArn"] == arn
     assert event["keyMaterialId"] == output["KeyMaterialId"]
-    assert event["encryptionContext"] == {"a": "b"}
-    assert event["requestID"] == "request-1"
+    assert event["parameters"]["encryption_context"] == {"a": "b"}
+    assert event["caller"].request_id == "request-1"
     assert event["errorCode"] == ""
     assert bytes(output["Plaintext"]) not in repr(event).encode()
     with pytest.raises(KMSError):

@@ -19,10 +19,10 @@ from objstore.account.directory import Directory, root_credential, root_principa
 from objstore.account.sealing import Sealing
 from objstore.doors import (
     FORM_BODY_BYTES_MAX,
-    KMS_BODY_BYTES_MAX,
+    JSON_BODY_BYTES_MAX,
     Identification,
-    KMSDoor,
     QueryDoor,
+    kms_door,
     new_request_id,
     read_body,
 )
@@ -114,7 +114,7 @@ def document_of(response: Response) -> Any:
 
 
 async def test_kms_answers_on_the_common_port(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, kms.prepare, identification())
+    door = kms_door(kms.handle, kms.prepare, identification())
     asked = kms_request("CreateKey", b'{"Description": "d"}')
     response = await door.handle(asked)
     assert response.status == 200
@@ -127,7 +127,7 @@ async def test_kms_answers_on_the_common_port(kms: KMS) -> None:
 
 
 async def test_kms_refuses_in_its_own_words(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, kms.prepare, identification())
+    door = kms_door(kms.handle, kms.prepare, identification())
     response = await door.handle(kms_request("DescribeKey", b'{"KeyId": "none"}'))
     assert (response.status, document_of(response)["__type"]) == (400, "NotFoundException")
     unknown = kms_request("StealKey")
@@ -137,7 +137,7 @@ async def test_kms_refuses_in_its_own_words(kms: KMS) -> None:
 
 
 async def test_only_signed_calls_reach_the_kms(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, kms.prepare, identification())
+    door = kms_door(kms.handle, kms.prepare, identification())
     asked = kms_request("ListKeys", secret="wrong")
     with pytest.raises(AWSError) as caught:
         await door.handle(asked)
@@ -146,7 +146,7 @@ async def test_only_signed_calls_reach_the_kms(kms: KMS) -> None:
 
 
 async def test_the_unexpected_is_an_internal_exception_of_kms(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, kms.prepare, identification())
+    door = kms_door(kms.handle, kms.prepare, identification())
     response = door.fail(kms_request("ListKeys"), S3Error("InternalError"))
     assert response.status == 500
     assert document_of(response)["__type"] == "KMSInternalException"
@@ -157,9 +157,9 @@ async def test_the_unexpected_is_an_internal_exception_of_kms(kms: KMS) -> None:
 async def test_bodies_are_bounded(kms: KMS, sts: QueryDoor) -> None:
     for door, options, limit in (
         (
-            KMSDoor(kms.handle, kms.prepare, identification()),
+            kms_door(kms.handle, kms.prepare, identification()),
             {"service": "kms"},
-            KMS_BODY_BYTES_MAX,
+            JSON_BODY_BYTES_MAX,
         ),
         (sts, {"service": "sts"}, FORM_BODY_BYTES_MAX),
     ):
@@ -216,7 +216,7 @@ async def test_sts_refuses_in_its_own_words(sts: QueryDoor, form: str, code: str
 
 
 async def test_permissive_takes_any_key(kms: KMS) -> None:
-    door = KMSDoor(kms.handle, kms.prepare, identification(permissive=True))
+    door = kms_door(kms.handle, kms.prepare, identification(permissive=True))
     asked = kms_request("ListKeys", secret="wrong")
     assert (await door.handle(asked)).status == 200
 

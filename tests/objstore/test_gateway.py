@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kms.aws.audit import NullSink
 from objstore.account.directory import Directory, root_principal
 from objstore.app import Application
 from objstore.authenticate import Authenticator
@@ -20,6 +21,7 @@ from objstore.log import RequestLog
 from objstore.names import owner_id
 from objstore.operations import OPERATIONS
 from objstore.trace import TraceFile
+from objstore.trail import Trail
 
 ACCOUNT = "123456789012"
 AUTHORIZATION = (
@@ -60,6 +62,7 @@ class Door:
             authorizer=authorizer,
             wall=s3.clock,
             traces=traces,
+            trail=Trail(NullSink(), s3.clock),
         )
 
         async def none(*_: Any) -> None:

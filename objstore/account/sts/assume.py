@@ -164,7 +164,8 @@ def first_refused(
     request = Request("", arn_of(role), role.account, tags_of(role), keys, trust)
     for action in actions:
         asked = replace(request, action=f"sts:{action}")
-        if not call.services.authorizer.decide(caller, asked).allowed:
+        call.decided = call.services.authorizer.decide(caller, asked)
+        if not call.decided.allowed:
             return action
     return None
 

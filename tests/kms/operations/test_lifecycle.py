@@ -184,7 +184,7 @@ def test_the_last_use_of_a_key(client: Any, clock: FixedClock, audit: MemorySink
         "Operation": "Encrypt",
         "Timestamp": used["eventTime"],
         "CloudTrailEventId": used["eventID"],
-        "KmsRequestId": used["requestID"],
+        "KmsRequestId": used["caller"].request_id,
     }
     client("Decrypt", ciphertext_blob=blob)
     assert client("GetKeyLastUsage", key_id=arn)["KeyLastUsage"]["Operation"] == "Decrypt"

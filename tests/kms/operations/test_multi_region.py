@@ -152,7 +152,7 @@ def test_rotation_is_shared(
     assert client("Decrypt", ciphertext_blob=blob)["Plaintext"] == b"x"
     newer = away("Encrypt", key_id=id_of(key), plaintext=b"y")["CiphertextBlob"]
     assert client("Decrypt", ciphertext_blob=newer)["KeyMaterialId"] == rotated
-    events = [(event["eventName"], event["region"]) for event in audit.events]
+    events = [(event["eventName"], event["region"]) for event in audit.events if "region" in event]
     assert ("RotateKey", HOME) in events
     assert ("SynchronizeMultiRegionKey", AWAY) in events
 

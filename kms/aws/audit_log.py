@@ -1,0 +1,191 @@
+"""Writes the audit trail: CloudTrail records, one a line, in files of one folder.
+
+Recording costs a request one append. A thread turns what was gathered into lines, writes them and
+has the disk take them, a few times a second; a crash loses that much at most. Every process has
+files of its own, begun anew when they are large or old, so processes need no lock. The oldest files
+go when all together are too many, or too old.
+
+A file is named by the time of its first event, so that names sort by age. If the disk refuses,
+events wait in memory; those beyond `PENDING_MAX` are lost, and that is logged.
+"""
+
+import logging
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kms.aws.audit import Event
+from kms.aws.audit_record import lines_of
+from kms.aws.clock import Clock, monotonic, utc
+
+LOG = logging.getLogger("kms.audit")
+FLUSH_SECONDS = 0.25
+PENDING_MAX = 200_000
+EVENTS_PER_WRITE_MAX = 128
+FILE_BYTES_MAX = 8 * 1024 * 1024
+FILE_SECONDS_MAX = 3_600.0
+FOLDER_BYTES_MAX = 1024 * 1024 * 1024
+FOLDER_FILES_MAX = 4_096
+RETENTION_SECONDS = 90 * 86_400.0
+SUFFIX = ".jsonl"
+_STAMP = "%Y%m%dT%H%M%SZ"
+
+
+class AuditLog:
+    """An `AuditSink` that keeps what it is told in `folder`. `clock` says what is too old."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        file_bytes_max: int = FILE_BYTES_MAX,
+        folder_bytes_max: int = FOLDER_BYTES_MAX,
+    ) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._file_bytes_max = file_bytes_max
+        self._folder_bytes_max = folder_bytes_max
+        self._pending: deque[Event] = deque()
+        self._descriptor = -1
+        self._path = folder
+        self._size = 0
+        self._rotate_at = 0.0
+        self._unsynced = False
+        self._broken = False
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+        self._thread.start()
+
+    def record(self, event: Event) -> None:
+        """Take an event; it is in a file within a second."""
+        self._pending.append(event)
+
+    def flush(self) -> None:
+        """Write what was recorded so far."""
+        with self._lock:
+            count = len(self._pending)
+            while count > 0:
+                some = [self._pending.popleft() for _ in range(min(count, EVENTS_PER_WRITE_MAX))]
+                count -= len(some)
+                try:
+                    self._write(some)
+                except OSError:
+                    self._keep(some)
+                    return
+            if self._unsynced:
+                os.fdatasync(self._descriptor)
+                self._unsynced = False
+
+    def clear(self) -> None:
+        """Forget everything, in all files."""
+        with self._lock:
+            self._pending.clear()
+            self._close_file()
+            for path in files_of(self.folder):
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Write the rest. Nothing may be recorded afterwards."""
+        self._stopping.set()
+        self._thread.join()
+        self.flush()
+        self._close_file()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(FLUSH_SECONDS):
+            if self._pending:
+                try:
+                    self.flush()
+                except OSError:
+                    LOG.exception("the disk may not have all of the audit trail")
+
+    def _keep(self, events: list[Event]) -> None:
+        """The disk did not take these: try again later."""
+        if not self._broken:
+            LOG.exception("the audit trail cannot be written")
+            self._broken = True
+        self._close_file()
+        self._pending.extendleft(reversed(events))
+        lost = len(self._pending) - PENDING_MAX
+        if lost > 0:
+            for _ in range(lost):
+                self._pending.pop()
+            LOG.error("events of the audit trail are lost: %d", lost)
+
+    def _write(self, events: list[Event]) -> None:
+        data = b"".join(map(_lines, events))
+        if self._descriptor >= 0 and not self._is_fit(len(data)):
+            self._close_file()
+        if self._descriptor < 0:
+            self._open_file(events[0]["eventTime"])
+        while data:
+            count = os.write(self._descriptor, data)
+            self._size += count
+            self._unsynced = True
+            data = data[count:]
+        self._broken = False
+
+    def _is_fit(self, more: int) -> bool:
+        """Whether the open file may go on: neither full, nor old, nor removed by somebody."""
+        return (
+            self._size + more <= self._file_bytes_max
+            and monotonic() < self._rotate_at
+            and os.fstat(self._descriptor).st_nlink > 0
+        )
+
+    def _open_file(self, started: float) -> None:
+        name = f"{utc(started).strftime(_STAMP)}-{secrets.token_hex(8)}{SUFFIX}"
+        self._path = self.folder / name
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o600)
+        self._size = 0
+        self._rotate_at = monotonic() + FILE_SECONDS_MAX
+        self._prune()
+
+    def _close_file(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            try:
+                if self._unsynced:
+                    os.fdatasync(descriptor)
+            finally:
+                self._unsynced = False
+                os.close(descriptor)
+
+    def _prune(self) -> None:
+        """Remove the oldest files beyond what the folder may hold; never the open one."""
+        oldest = utc(self._clock.now() - RETENTION_SECONDS).strftime(_STAMP)
+        for path in list(_surplus(files_of(self.folder), self._folder_bytes_max, oldest)):
+            if path != self._path:
+                path.unlink(missing_ok=True)
+
+
+def _lines(event: Event) -> bytes:
+    try:
+        return "".join(f"{line}\n" for line in lines_of(event)).encode()
+    except Exception:
+        # One that cannot be written down must not keep the others from it.
+        LOG.exception("an event has no record: %s", event.get("eventName"))
+        return b""
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of a trail, the newest first."""
+    return sorted(folder.glob(f"*{SUFFIX}"), reverse=True)
+
+
+def _surplus(newest_first: Iterable[Path], bytes_max: int, oldest: str) -> Iterator[Path]:
+    total = 0
+    for number, path in enumerate(newest_first):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+        if total > bytes_max or number >= FOLDER_FILES_MAX or path.name < oldest:
+            yield path
