@@ -141,6 +141,11 @@ def main() -> None:
     default=MANAGEMENT_EVENTS,
     help="What the audit trail tells of; data-events adds calls on objects.",
 )
+@flag(
+    "website-domain",
+    default="s3-website.localhost",
+    help="Suffix under which bucket.SUFFIX is the bucket's website; empty for none.",
+)
 @flag("log-level", type=click.Choice(log.LEVELS), default="info", help="The least level logged.")
 def serve(domain: tuple[str, ...], **options: Any) -> None:
     """Serve S3, KMS, IAM, STS and CloudTrail on one port until stopped."""

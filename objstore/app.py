@@ -14,6 +14,7 @@ from kms.aws.clock import monotonic
 from objstore import metrics
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Receive, Request, Response, Scope, Send, send_response
+from objstore.hosting import Hosting
 from objstore.log import RequestLog
 
 ERRORS = logging.getLogger("objstore.errors")
@@ -48,6 +49,7 @@ class Application:
         log: RequestLog,
         stop: Callable[[], Awaitable[None]],
         start: Callable[[], Awaitable[None]] | None = None,
+        hosting: Hosting | None = None,
     ) -> None:
         self._doors = doors
         self._s3 = doors["s3"]
@@ -55,6 +57,7 @@ class Application:
         self._log = log
         self._start = start
         self._stop = stop
+        self._hosting = hosting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -83,7 +86,9 @@ class Application:
             self._account(request, response, sent, monotonic() - started)
 
     def _door(self, request: Request) -> Door:
-        """The service that the request is signed for; S3 without a signature."""
+        """A website by its host, else the service that the request is signed for, else S3."""
+        if self._hosting is not None and self._hosting.serves(request.headers.get("host", "")):
+            return self._hosting
         request.service = service_of(request)
         try:
             return self._doors[request.service]

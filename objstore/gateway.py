@@ -14,7 +14,7 @@ from typing import Any
 
 from kms.aws.authentication import Request as SignedRequest
 from kms.aws.clock import Clock
-from kms.aws.identity import Caller
+from kms.aws.identity import ANONYMOUS, Caller
 from kms.aws.model import Operation, ServiceModel, load
 from objstore.actions import AFTER_BINDING, PER_KEY, action_of
 from objstore.authenticate import Authenticated, Authenticator
@@ -39,6 +39,14 @@ from objstore.wire.render import compile_output, render_error
 from objstore.wire.route import compile_routes, hosted_bucket, parse_query, split_target
 
 REGION_HEADER = "x-amz-bucket-region"
+# What a website's visitor can ask of an object: a part of it, or only what is new.
+PUBLIC_HEADERS = (
+    "range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+)
 VERSION_PARAMETER = "versionId"
 EXPECTED_OWNER_HEADER = "x-amz-expected-bucket-owner"
 
@@ -252,6 +260,25 @@ class Gateway:
         finally:
             spool.close()
         return answer(upload, request, stored, bucket=bucket_name)
+
+    async def read_publicly(self, request: Request, bucket: Bucket, key: str) -> Response:
+        """The object for a visitor of a website, whoever that is."""
+        compiled = self._operations["HeadObject" if request.method == "HEAD" else "GetObject"]
+        caller = Caller(
+            ANONYMOUS,
+            "",
+            bucket.region,
+            request.request_id,
+            request.source_ip,
+            request.headers.get("user-agent", ""),
+            request.secure,
+        )
+        facts = Facts(request.headers, {}, self._wall, "", "", request.tls_version)
+        asked = Asked(caller, compiled.action, bucket, key, facts)
+        self._authorizer.check(asked)
+        sent = {name: request.headers[name] for name in PUBLIC_HEADERS if name in request.headers}
+        arguments = compiled.bind(key, {}, sent, None, None)
+        return await self._call(request, compiled, asked, arguments)
 
     async def _call(
         self, request: Request, compiled: Compiled, asked: Asked, arguments: dict[str, Any]

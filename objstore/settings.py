@@ -20,7 +20,8 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 class Settings:
     """The settings of one server; each is a flag of `objstore serve` and an `OBJSTORE_*` variable.
 
-    `domains` are the suffixes under which `bucket.suffix` addresses a bucket; `auth` is "strict"
+    `domains` are the suffixes under which `bucket.suffix` addresses a bucket, `website_domain` is
+    the one under which it is a website ("": there are none); `auth` is "strict"
     or "permissive"; `root` says what the KMS's root of trust is; `trace` keeps the steps of
     requests for `/_/trace`. `object_ownership`, `allow_public_access` and
     `allow_sse_c` are what new buckets have.
@@ -43,6 +44,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     domains: tuple[str, ...] = ("localhost",)
+    website_domain: str = "s3-website.localhost"
     log_level: str = "info"
     root: str = DEFAULT_ROOT
     object_ownership: str = "BucketOwnerEnforced"

@@ -34,6 +34,7 @@ from objstore.compose import (
 from objstore.crypt.data_keys import DataKeys
 from objstore.doors import Identification, JSONDoor, QueryDoor, kms_door
 from objstore.gateway import Gateway
+from objstore.hosting import Hosting
 from objstore.internal import internal_app
 from objstore.lifecycle import Lifecycle
 from objstore.settings import DATA_EVENTS, Settings
@@ -80,6 +81,7 @@ def application() -> Application:
         signature_v2=settings.signature_v2 == "accept",
         note_use=finder.note_use,
     )
+    gateway = s3_door(services, authenticator, directory, wall, traces, audit)
     identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
 
     async def stop() -> None:
@@ -90,7 +92,7 @@ def application() -> Application:
 
     return Application(
         doors={
-            "s3": s3_door(services, authenticator, directory, wall, traces, audit),
+            "s3": gateway,
             "kms": kms_door(kms.handle, kms.prepare, identification),
             "iam": QueryDoor(accounts.iam, identification, region=settings.region),
             "sts": QueryDoor(accounts.sts, identification, region=settings.region),
@@ -106,6 +108,7 @@ def application() -> Application:
         log=log.RequestLog(wall),
         start=background.start,
         stop=stop,
+        hosting=websites(settings, store, gateway),
     )
 
 
@@ -148,6 +151,13 @@ def cloudtrail_door(
     return JSONDoor("cloudtrail", trail.handle, identification)
 
 
+def websites(settings: Settings, store: Store, gateway: Gateway) -> Hosting | None:
+    """The door of websites, unless there are to be none."""
+    if not settings.website_domain:
+        return None
+    return Hosting(domain=settings.website_domain, bucket=store.bucket, read=gateway.read_publicly)
+
+
 def account_services(
     settings: Settings,
     directory: Directory,
@@ -186,7 +196,7 @@ def background_work(settings: Settings, clock: ServiceClock, store: Store, kms: 
         clock,
         server_tasks=[
             Task("keys", KEYS_SECONDS, keep_keys),
-            Task("lifecycle", LIFECYCLE_SECONDS, lifecycle.run),
+            Task("lifecycle", min(LIFECYCLE_SECONDS, settings.day_seconds / 4), lifecycle.run),
         ],
         worker_tasks=[Task("key-uses", USES_SECONDS, write_uses)],
         movable=settings.dev,

@@ -3,12 +3,17 @@
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-page-redirect.html
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from objstore.errors import S3Error
 
 RULES_MAX = 50
+_HOST = re.compile(r"[A-Za-z0-9._~:\[\]/%-]{1,255}")
+_URL_SAFE = "/-._~!$&'()*+,;=:@"
 
 
 def check(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -79,7 +84,7 @@ def _check_condition(condition: Mapping[str, Any] | None) -> None:
 
 
 def _check_redirect(redirect: Mapping[str, Any]) -> None:
-    if not redirect:
+    if not redirect or not _HOST.fullmatch(redirect.get("HostName", "x")):
         raise S3Error("MalformedXML")
     if redirect.get("Protocol") not in (None, "http", "https"):
         raise S3Error(
@@ -102,3 +107,62 @@ def _check_redirect(redirect: Mapping[str, Any]) -> None:
 
 def _is_status(text: str, first: int, last: int) -> bool:
     return len(text) == 3 and text.isascii() and text.isdigit() and first <= int(text) <= last
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a request went: scheme, host, decoded key and raw query."""
+
+    scheme: str
+    host: str
+    key: str
+    query: str
+
+    @property
+    def url(self) -> str:
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{self.host}/{quote(self.key, safe=_URL_SAFE)}{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """An answer that sends the browser elsewhere."""
+
+    status: int
+    location: str
+
+
+def redirect(document: Mapping[str, Any], asked: Address, *, status: int | None) -> Redirect | None:
+    """Where a request is sent before its object is read (`status` None) or after that failed.
+
+    The first rule counts whose condition holds; a rule for an error waits for it.
+    """
+    everything = document.get("RedirectAllRequestsTo")
+    if everything is not None:
+        return _redirect(everything, asked, asked.key)
+    for rule in document.get("RoutingRules", ()):
+        condition = rule.get("Condition", {})
+        wanted = condition.get("HttpErrorCodeReturnedEquals")
+        prefix = condition.get("KeyPrefixEquals", "")
+        expected = None if wanted is None else int(wanted)
+        if expected == status and asked.key.startswith(prefix):
+            target = rule["Redirect"]
+            key = asked.key
+            if "ReplaceKeyWith" in target:
+                key = target["ReplaceKeyWith"]
+            elif "ReplaceKeyPrefixWith" in target:
+                key = target["ReplaceKeyPrefixWith"] + key[len(prefix) :]
+            return _redirect(target, asked, key)
+    return None
+
+
+def _redirect(target: Mapping[str, Any], asked: Address, key: str) -> Redirect:
+    address = Address(
+        target.get("Protocol", asked.scheme), target.get("HostName", asked.host), key, asked.query
+    )
+    return Redirect(int(target.get("HttpRedirectCode", 301)), address.url)
+
+
+def index_key(document: Mapping[str, Any], key: str) -> str:
+    """The key that a request reads: a folder is its index document."""
+    return key + document["IndexDocument"]["Suffix"] if not key or key.endswith("/") else key

@@ -11,6 +11,7 @@ from objstore.crypt.frames import TamperedError
 from objstore.errors import S3Error
 
 METADATA_BYTES_MAX = 2048
+REDIRECT_CHARACTERS_MAX = 2048
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 STANDARD = "STANDARD"
 INSTANT_CLASSES = frozenset(
@@ -58,10 +59,25 @@ NO_CONTENT_HEADERS = ContentHeaders()
 def check(headers: ContentHeaders) -> None:
     """Return if an object may be described so.
 
-    Raises InvalidStorageClass or MetadataTooLarge.
+    Raises InvalidStorageClass, InvalidRedirectLocation or MetadataTooLarge.
     """
     check_storage_class(headers.storage_class)
+    check_redirect(headers.website_redirect_location)
     check_metadata(headers.metadata)
+
+
+def check_redirect(location: str | None) -> None:
+    """Return for what a website may send a browser to."""
+    if location is None:
+        return
+    if not location.startswith(("/", "http://", "https://")):
+        raise S3Error("InvalidRedirectLocation")
+    if len(location) > REDIRECT_CHARACTERS_MAX:
+        raise S3Error(
+            "InvalidRedirectLocation",
+            "The length of website redirect location cannot exceed "
+            f"{REDIRECT_CHARACTERS_MAX} characters.",
+        )
 
 
 def check_storage_class(storage_class: str | None) -> None:

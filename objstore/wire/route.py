@@ -67,6 +67,7 @@ def parse_query(raw: bytes) -> dict[str, str]:
 
 
 def hosted_bucket(host: str, suffixes: tuple[str, ...]) -> str:
+    """The bucket in a Host header under one of `suffixes`; "" if there is none."""
     name = host.rsplit(":", 1)[0].lower() if ":" in host else host.lower()
     for suffix in suffixes:
         if name.endswith("." + suffix):

@@ -25,6 +25,9 @@ from objstore.transfer.content import (
         ({"metadata": {"a": "b" * METADATA_BYTES_MAX}}, "MetadataTooLarge"),
         ({"metadata": {"a": "ü" * (METADATA_BYTES_MAX // 2)}}, "MetadataTooLarge"),
         ({"metadata": {f"name-{n}": "" for n in range(300)}}, "MetadataTooLarge"),
+        ({"website_redirect_location": "/elsewhere"}, None),
+        ({"website_redirect_location": "javascript:alert(1)"}, "InvalidRedirectLocation"),
+        ({"website_redirect_location": "/" + "a" * 2048}, "InvalidRedirectLocation"),
     ],
 )
 def test_what_may_describe_an_object(members: dict[str, Any], code: str | None) -> None:
