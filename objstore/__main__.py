@@ -16,6 +16,7 @@ from objstore.account.oidc import ALGORITHMS_DEFAULT, KEY_TYPES
 from objstore.account.seed import SeedError
 from objstore.compose import StartError
 from objstore.explain import Asked, ExplainError, read_context
+from objstore.rules.notification import parse_targets
 from objstore.settings import (
     DATA_EVENTS,
     DEFAULT_ACCOUNT,
@@ -116,6 +117,11 @@ def main() -> None:
     help="How long a day of lifecycle rules lasts, for tests.",
 )
 @flag(
+    "notify",
+    multiple=True,
+    help="ARN=URL: the webhook that stands for a destination of notifications; repeatable.",
+)
+@flag(
     "signature-v2",
     type=click.Choice(["accept", "refuse"]),
     default="accept",
@@ -152,6 +158,10 @@ def serve(domain: tuple[str, ...], **options: Any) -> None:
     settings = Settings(domains=domain, **options)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
+    try:
+        parse_targets(settings.notify)
+    except ValueError as error:
+        raise click.UsageError(f"--notify {error}") from None
     try:
         compose.serve(settings, announce=click.echo)
     except (StartError, SeedError) as error:

@@ -71,6 +71,8 @@ class Call:
     `target` is the bucket that the path names; the front door has checked that it exists, that
     its region and expected owner fit, and that the caller may run the operation on it.
     `authorize` asks about further permissions and resources, such as a copy's source.
+    `operation` is what the client called, which tells PostObject from the PutObject that it
+    becomes.
     """
 
     caller: Caller
@@ -78,6 +80,7 @@ class Call:
     authorize: "Authorize"
     target: Bucket | None = None
     trace: Trace = field(default_factory=lambda: Trace(enabled=False))
+    operation: str = ""
 
     def canonical_id(self, account: str) -> str:
         """The 64 hex digits that S3 shows as the ID of an account."""

@@ -292,7 +292,14 @@ class Gateway:
         if request.noted is not None:
             request.noted.arguments = arguments
         trace = Trace(enabled=self._traces is not None)
-        call = Call(asked.caller, self._services, authorize_further, asked.bucket, trace)
+        call = Call(
+            asked.caller,
+            self._services,
+            authorize_further,
+            asked.bucket,
+            trace,
+            request.operation,
+        )
         try:
             reply = await compiled.handler(call, **arguments)
         except S3Error as error:

@@ -26,7 +26,8 @@ class Settings:
     requests for `/_/trace`. `object_ownership`, `allow_public_access` and
     `allow_sse_c` are what new buckets have.
     `signature_v2` is "accept" or "refuse", for URLs and forms that are signed the old way.
-    `day_seconds` is how long a day of lifecycle rules lasts, for tests. `oidc` are
+    `day_seconds` is how long a day of lifecycle rules lasts, for tests. `notify` are the
+    webhooks of notifications, each as `ARN=URL`. `oidc` are
     the issuers whose tokens STS takes, each as `ISSUER=discover` or `ISSUER=FILE` of public keys,
     and `oidc_algorithms` how they may be signed. `audit` says whether the audit
     trail tells of calls on objects too.
@@ -52,6 +53,7 @@ class Settings:
     allow_sse_c: bool = False
     signature_v2: str = "accept"
     day_seconds: int = 24 * 3600
+    notify: tuple[str, ...] = ()
     oidc: tuple[str, ...] = ()
     oidc_algorithms: tuple[str, ...] = ("RS256", "ES256")
     audit: str = MANAGEMENT_EVENTS
@@ -79,7 +81,7 @@ class Settings:
         for name in ("data", "seed", "tls_cert", "tls_key"):
             if changed[name] is not None:
                 changed[name] = Path(str(changed[name]))
-        for name in ("domains", "oidc", "oidc_algorithms"):
+        for name in ("domains", "notify", "oidc", "oidc_algorithms"):
             listed = changed[name]
             assert isinstance(listed, list)
             changed[name] = tuple(listed)

@@ -15,7 +15,7 @@ from objstore.crypt.manifest import BindingKeys, Manifest, Mode
 from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.storage.records import Check, Part, StoredObject, Upload, UploadChangedError
-from objstore.transfer import lifetime, locks, versions
+from objstore.transfer import events, lifetime, locks, versions
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     WriteConditions,
@@ -110,6 +110,7 @@ async def _publish(
         new,
         check=at_commit(check),
         guard=locks.guard(now_ms=new.modified_ms),
+        messages=events.written(call, "ObjectCreated:CompleteMultipartUpload", new),
     )
     try:
         await commit(store, None, completion)

@@ -14,7 +14,7 @@ from objstore.call import Call, Reply
 from objstore.errors import S3Error
 from objstore.rules import access, cors, lifecycle, notification, replication, website
 from objstore.storage.records import Bucket
-from objstore.transfer import subresources, versions
+from objstore.transfer import events, subresources, versions
 
 Handler = Callable[..., Awaitable[Reply]]
 Document = Mapping[str, Any]
@@ -226,7 +226,6 @@ put_bucket_logging = put(LOGGING)
 get_bucket_logging = get(LOGGING)
 get_bucket_lifecycle_configuration = get(LIFECYCLE)
 delete_bucket_lifecycle = delete(LIFECYCLE)
-put_bucket_notification_configuration = put(NOTIFICATION)
 get_bucket_notification_configuration = get(NOTIFICATION)
 put_bucket_replication = put(REPLICATION)
 get_bucket_replication = get(REPLICATION)
@@ -237,6 +236,32 @@ delete_bucket_ownership_controls = delete(OWNERSHIP)
 put_public_access_block = put(PUBLIC_ACCESS_BLOCK)
 get_public_access_block = get(PUBLIC_ACCESS_BLOCK)
 delete_public_access_block = delete(PUBLIC_ACCESS_BLOCK)
+
+
+async def put_bucket_notification_configuration(
+    call: Call,
+    *,
+    notification_configuration: Document,
+    skip_destination_validation: bool | None = None,
+) -> Reply:
+    """Every destination must be one that events can be delivered to, and gets a test event."""
+    document = notification.check(notification_configuration)
+    if "EventBridgeConfiguration" in document:
+        raise S3Error("NotImplemented", "EventBridgeConfiguration is not implemented")
+    targets = notification.parse_targets(call.services.settings.notify)
+    region, account = call.bucket.region, call.bucket.account
+    for _, arn in notification.destinations(document):
+        reached = notification.reaches(targets, arn, region=region, account=account)
+        if not reached and not skip_destination_validation:
+            raise S3Error(
+                "InvalidArgument",
+                "Unable to validate the following destination configurations",
+                ArgumentName=arn,
+                ArgumentValue="The destination does not exist",
+            )
+    await _store(call, NOTIFICATION, document or None)
+    await call.services.store.outbox.add(events.tests(call, document))
+    return {}
 
 
 async def put_bucket_lifecycle_configuration(

@@ -156,7 +156,7 @@ async def _copy(
             steps.wipe_envelope(call, envelope)
     finally:
         wipe(source_key)
-    await publish(services.store, received, new, check)
+    await publish(call, received, new, check, event="ObjectCreated:Copy")
     return {
         "CopyObjectResult": _result(new, received.checksum),
         "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),

@@ -15,7 +15,7 @@ from objstore.call import Call, Reply
 from objstore.errors import S3Error
 from objstore.names import key_bytes
 from objstore.storage.records import Check, StoredObject
-from objstore.transfer import locks, versions
+from objstore.transfer import events, locks, versions
 from objstore.transfer.attributes import may_bypass_governance
 from objstore.transfer.conditions import (
     NO_DELETE_CONDITIONS,
@@ -118,7 +118,9 @@ async def _delete(
     store, bucket = call.services.store, call.bucket
     if version_id is None and versions.status(bucket) is not None:
         marker = versions.delete_marker(bucket, encoded, created_ms=now_ms)
-        await commit(store, None, store.put_object(marker, check=check, guard=guard))
+        messages = events.written(call, "ObjectRemoved:DeleteMarkerCreated", marker)
+        transaction = store.put_object(marker, check=check, guard=guard, messages=messages)
+        await commit(store, None, transaction)
         return {"DeleteMarker": True, "VersionId": marker.version_id}
     doomed = await commit(
         store,
@@ -128,6 +130,7 @@ async def _delete(
             encoded,
             version_id=version_id,
             check=guard if check is None else _both(check, guard),
+            messages=events.removed(call, encoded, version_id),
         ),
     )
     if version_id is None:

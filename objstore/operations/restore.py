@@ -53,7 +53,9 @@ async def restore_object(
             attributes={**stored.attributes, archive.ATTRIBUTE: archive.restored(days, now_ms)},
         )
 
-    await attributes.change_object(call, key, version_id, restore, method="POST")
+    await attributes.change_object(
+        call, key, version_id, restore, method="POST", event="ObjectRestore:Completed"
+    )
     return {} if was_restored else {STATUS: ACCEPTED}
 
 

@@ -17,11 +17,11 @@ async def put_object_tagging(
     call: Call, *, key: str, tagging: Mapping[str, Any], version_id: str | None = None
 ) -> Reply:
     named = tags.from_document(tagging)
-    return await _set(call, key, version_id, named)
+    return await _set(call, key, version_id, named, "ObjectTagging:Put")
 
 
 async def delete_object_tagging(call: Call, *, key: str, version_id: str | None = None) -> Reply:
-    return await _set(call, key, version_id, {})
+    return await _set(call, key, version_id, {}, "ObjectTagging:Delete")
 
 
 async def get_object_tagging(call: Call, *, key: str, version_id: str | None = None) -> Reply:
@@ -32,12 +32,14 @@ async def get_object_tagging(call: Call, *, key: str, version_id: str | None = N
     }
 
 
-async def _set(call: Call, key: str, version_id: str | None, named: dict[str, str]) -> Reply:
+async def _set(
+    call: Call, key: str, version_id: str | None, named: dict[str, str], event: str
+) -> Reply:
     def set_tags(old: Attributes) -> Attributes:
         kept = {name: value for name, value in old.items() if name != tags.ATTRIBUTE}
         return {**kept, tags.ATTRIBUTE: named} if named else kept
 
-    changed = await attributes.change(call, key, version_id, set_tags)
+    changed = await attributes.change(call, key, version_id, set_tags, event=event)
     return {"VersionId": versions.shown(call.bucket, changed.version_id)}
 
 

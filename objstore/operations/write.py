@@ -39,6 +39,7 @@ from objstore.transfer.publish import (
 )
 from objstore.transfer.receive import receive
 
+PUT, POSTED = "ObjectCreated:Put", "ObjectCreated:Post"
 PUT_BYTES_MAX = 5 * 1024**3
 
 
@@ -93,7 +94,8 @@ async def put_object(
         )
     finally:
         steps.wipe_envelope(call, envelope)
-    await publish(services.store, received, new, check)
+    event = POSTED if call.operation == "PostObject" else PUT
+    await publish(call, received, new, check, event=event)
     return {
         "ETag": f'"{new.etag}"',
         "VersionId": versions.written(new.version_id),

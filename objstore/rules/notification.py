@@ -3,9 +3,12 @@
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html
 """
 
+import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from objstore.errors import S3Error
 
@@ -21,7 +24,47 @@ KINDS: Mapping[str, str] = {
     "QueueConfigurations": "QueueArn",
     "LambdaFunctionConfigurations": "LambdaFunctionArn",
 }
+_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:([a-z0-9-]+):(\d{12}):([A-Za-z0-9_-]{1,80})")
 _SERVICES = {"TopicArn": "sns", "QueueArn": "sqs", "LambdaFunctionArn": "lambda"}
+
+
+Targets = Mapping[str, str]
+"""The addresses of destinations by ARN, as the server's owner has named them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The parts of an SQS queue's ARN."""
+
+    region: str
+    account: str
+    name: str
+
+
+def parse_targets(texts: Sequence[str]) -> dict[str, str]:
+    """The addresses in `ARN=URL` texts. Raises ValueError, whose text names the ARN."""
+    targets: dict[str, str] = {}
+    for text in texts:
+        arn, _, url = text.partition("=")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError(f"{arn} needs an http or https URL without credentials")
+        targets[arn] = url
+    return targets
+
+
+def queue_of(arn: str) -> Queue | None:
+    """The queue that an ARN names; None if it names none."""
+    found = _QUEUE.fullmatch(arn)
+    return None if found is None else Queue(*found.groups())
+
+
+def reaches(targets: Targets, arn: str, *, region: str, account: str) -> bool:
+    """Whether events of a bucket of this region and account can be delivered there."""
+    if arn in targets:
+        return True
+    queue = queue_of(arn)
+    return queue is not None and (queue.region, queue.account) == (region, account)
 
 
 def check(document: Mapping[str, Any]) -> dict[str, Any]:

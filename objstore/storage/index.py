@@ -71,6 +71,10 @@ CREATE TABLE blobs (
 CREATE TABLE gc_queue (
   directory INTEGER NOT NULL, blob_id BLOB NOT NULL, PRIMARY KEY (directory, blob_id)
   ) WITHOUT ROWID;
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, due_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX outbox_by_kind ON outbox (kind, id);
 CREATE TABLE identities (
   account TEXT NOT NULL, kind TEXT NOT NULL, folded TEXT NOT NULL, name TEXT NOT NULL,
   unique_id TEXT NOT NULL UNIQUE, path TEXT NOT NULL, created_ms INTEGER NOT NULL,

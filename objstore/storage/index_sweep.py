@@ -17,6 +17,7 @@ RESET_TABLES = (
     "parts",
     "finished_uploads",
     "renames",
+    "outbox",
     "inline",
     "blobs",
     "identities",

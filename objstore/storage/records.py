@@ -239,5 +239,22 @@ class KeyUse:
     region: str
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to be told or done after a write; `kind` says who works it off."""
+
+    kind: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message in the outbox. `identity` grows in the order of commits."""
+
+    identity: int
+    attempts: int
+    message: Message
+
+
 Check = Callable[[StoredObject | None], None]
 """Judges the row that a write would replace or remove; raises to refuse the write."""

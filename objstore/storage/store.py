@@ -34,6 +34,7 @@ from objstore.storage.blobs import (
 )
 from objstore.storage.commits import Committer, Transaction
 from objstore.storage.index_checkpoint import Checkpointer
+from objstore.storage.index_outbox import telling, telling_if_found
 from objstore.storage.index_writes import Freed
 from objstore.storage.records import (
     INLINE,
@@ -43,6 +44,7 @@ from objstore.storage.records import (
     BusyError,
     Check,
     FinishedUpload,
+    Message,
     Page,
     Part,
     StoredObject,
@@ -52,6 +54,7 @@ from objstore.storage.records import (
 )
 from objstore.storage.spool import SpoolFile
 from objstore.storage.store_identities import IdentityStore
+from objstore.storage.store_outbox import Outbox
 
 __all__ = ["Store", "create_folder", "inline_blob", "new_blob_id"]
 
@@ -104,6 +107,7 @@ class Store:
         self._seen_mark = b""
         self._look_again_at = 0.0
         self._collecting = threading.Lock()
+        self.outbox = Outbox(self._reader, self._committer)
         self.identities = IdentityStore(self._reader, self._committer, reserve, self._mark)
         self._blobs = BlobFolder(
             folder,
@@ -302,16 +306,24 @@ class Store:
         self._mark.change()
 
     async def put_object(
-        self, new: StoredObject, *, check: Check | None = None, guard: Check | None = None
+        self,
+        new: StoredObject,
+        *,
+        check: Check | None = None,
+        guard: Check | None = None,
+        messages: Sequence[Message] = (),
     ) -> None:
         """Publish a version. Raises BucketMissingError.
 
         `check` judges the newest version so far, `guard` the null version that is replaced.
+        `messages`, here and elsewhere, go into the outbox with the write.
         """
         if not new.delete_marker:
             self._reserve.claim(_ROW_BYTES + len(new.inline or b""))
         freed = Freed()
-        await self._committer.commit(lambda c: index_writes.put_object(c, new, check, freed, guard))
+        await self._committer.commit(
+            telling(lambda c: index_writes.put_object(c, new, check, freed, guard), messages)
+        )
         self._settle(new.blobs, freed)
 
     async def update_object(
@@ -321,21 +333,30 @@ class Store:
         *,
         version_id: str | None,
         change: Callable[[StoredObject], StoredObject],
+        messages: Sequence[Message] = (),
     ) -> StoredObject | None:
         """Change a version (None: the newest) in place: what `index_writes.update_object` writes.
 
         `change` runs inside the transaction and may raise to refuse. None: no such version.
         """
         old = (bucket_id, key, version_id)
-        return await self._committer.commit(lambda c: index_writes.update_object(c, old, change))
+        return await self._committer.commit(
+            telling_if_found(lambda c: index_writes.update_object(c, old, change), messages)
+        )
 
     async def delete_object(
-        self, bucket_id: bytes, key: bytes, *, version_id: str | None, check: Check | None = None
+        self,
+        bucket_id: bytes,
+        key: bytes,
+        *,
+        version_id: str | None,
+        check: Check | None = None,
+        messages: Sequence[Message] = (),
     ) -> StoredObject | None:
         """Remove a version (None: the null version) for good; `check` judges that version."""
         old, freed = (bucket_id, key, version_id), Freed()
         found = await self._committer.commit(
-            lambda c: index_writes.delete_object(c, old, check, freed)
+            telling_if_found(lambda c: index_writes.delete_object(c, old, check, freed), messages)
         )
         self._settle((), freed)
         return found
@@ -379,6 +400,7 @@ class Store:
         *,
         check: Check | None = None,
         guard: Check | None = None,
+        messages: Sequence[Message] = (),
     ) -> None:
         """Turn the parts of these numbers, whose blobs are `new.blobs`, into an object.
 
@@ -389,7 +411,10 @@ class Store:
         now_ms = int(self._clock.now() * 1000)
         completion = index_writes.Completion(upload_id, numbers, new, now_ms)
         await self._committer.commit(
-            lambda c: index_writes.complete_upload(c, completion, check, freed, guard)
+            telling(
+                lambda c: index_writes.complete_upload(c, completion, check, freed, guard),
+                messages,
+            )
         )
         self._settle((), freed)
 

@@ -11,7 +11,7 @@ from kms.aws.errors import AWSError
 from objstore.call import Call
 from objstore.names import key_bytes
 from objstore.storage.records import Bucket, StoredObject
-from objstore.transfer import archive, grants, locks, tags
+from objstore.transfer import archive, events, grants, locks, tags
 from objstore.transfer.locks import LockHeaders
 from objstore.transfer.receive import commit
 from objstore.transfer.source import find, missing
@@ -94,7 +94,12 @@ def _may(call: Call, action: str, key: str, version_id: str | None) -> bool:
 
 
 async def change(
-    call: Call, key: str, version_id: str | None, function: Callable[[Attributes], Attributes]
+    call: Call,
+    key: str,
+    version_id: str | None,
+    function: Callable[[Attributes], Attributes],
+    *,
+    event: str = "",
 ) -> StoredObject:
     """Replace a version's attributes by `function` of them; see `change_object`."""
     return await change_object(
@@ -102,6 +107,7 @@ async def change(
         key,
         version_id,
         lambda stored: replace(stored, attributes=function(stored.attributes)),
+        event=event,
     )
 
 
@@ -112,10 +118,12 @@ async def change_object(
     function: Callable[[StoredObject], StoredObject],
     *,
     method: str = "PUT",
+    event: str = "",
 ) -> StoredObject:
     """Replace a version by `function` of it, which runs in the transaction and may raise to refuse.
 
-    Returns the changed version. Raises what `find` does.
+    `event` is what the destinations of the bucket's notifications are told ("": nothing). Returns
+    the changed version. Raises what `find` does.
     """
     found = find(call, call.bucket, key, version_id, inline=False, method=method)
     changed = await commit(
@@ -126,6 +134,7 @@ async def change_object(
             key_bytes(key),
             version_id=found.version_id,
             change=function,
+            messages=events.written(call, event, found) if event else (),
         ),
     )
     if changed is None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from objstore.call import Call
 from objstore.crypt.data_keys import Wrapped
 from objstore.crypt.manifest import (
     DERIVED_CHECKSUMS,
@@ -20,8 +21,7 @@ from objstore.crypt.manifest import (
     seal_checksums,
 )
 from objstore.storage.records import BlobRef, Bucket, Check, StoredObject
-from objstore.storage.store import Store
-from objstore.transfer import locks
+from objstore.transfer import events, locks
 from objstore.transfer.attributes import of_new
 from objstore.transfer.conditions import at_commit
 from objstore.transfer.receive import Received, commit
@@ -58,13 +58,19 @@ class Stored:
     checksums: Mapping[str, str] = field(default_factory=dict)
 
 
-async def publish(store: Store, received: Received, new: StoredObject, check: Check | None) -> None:
+async def publish(
+    call: Call, received: Received, new: StoredObject, check: Check | None, *, event: str
+) -> None:
     """Commit the row of what was received, as its key's newest version, if `check` allows it.
 
-    Raises what `check` raises, and AccessDenied if a locked null version would be destroyed.
+    `event` is what the destinations of the bucket's notifications are told. Raises what `check`
+    raises, and AccessDenied if a locked null version would be destroyed.
     """
     guard = locks.guard(now_ms=new.modified_ms)
-    transaction = store.put_object(new, check=at_commit(check), guard=guard)
+    store = call.services.store
+    transaction = store.put_object(
+        new, check=at_commit(check), guard=guard, messages=events.written(call, event, new)
+    )
     await commit(store, received, transaction)
 
 

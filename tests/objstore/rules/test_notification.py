@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
-from objstore.rules.notification import check, matching
+from objstore.rules.notification import check, matching, parse_targets, reaches
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -89,3 +89,27 @@ def test_matching(events: list[str], event: str, key: str, wanted: bool) -> None
     document = check(queue(*events, Id="q", Filter={"Key": {"FilterRules": rules}}))
     found = [(entry["Id"], arn) for entry, arn in matching(document, event, key)]
     assert found == ([("q", QUEUE)] if wanted else [])
+
+
+@pytest.mark.parametrize(
+    ("arn", "reached"),
+    [
+        (QUEUE, True),
+        (TOPIC, True),
+        ("arn:aws:sns:us-east-1:123456789012:other", False),
+        ("arn:aws:sqs:eu-west-1:123456789012:queue", False),
+        ("arn:aws:sqs:us-east-1:999999999999:queue", False),
+        ("arn:aws:sqs:us-east-1:123456789012:queue.fifo", False),
+        ("arn:aws:sqs:us-east-1:123456789012:../../etc", False),
+    ],
+)
+def test_which_destinations_are_reached(arn: str, reached: bool) -> None:
+    targets = parse_targets([f"{TOPIC}=https://example.com/hook?a=b"])
+    assert targets == {TOPIC: "https://example.com/hook?a=b"}
+    assert reaches(targets, arn, region="us-east-1", account="123456789012") is reached
+
+
+@pytest.mark.parametrize("url", ["", "file:///etc/passwd", "https://", "https://u:p@example.com/"])
+def test_addresses_are_web_addresses(url: str) -> None:
+    with pytest.raises(ValueError, match=TOPIC):
+        parse_targets([f"{TOPIC}={url}"])
