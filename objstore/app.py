@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from kms.aws.clock import monotonic
 from objstore import metrics
+from objstore.access_log import AccessLog
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Receive, Request, Response, Scope, Send, send_response
 from objstore.hosting import Hosting
@@ -50,6 +51,7 @@ class Application:
         stop: Callable[[], Awaitable[None]],
         start: Callable[[], Awaitable[None]] | None = None,
         hosting: Hosting | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:
         self._doors = doors
         self._s3 = doors["s3"]
@@ -58,6 +60,7 @@ class Application:
         self._start = start
         self._stop = stop
         self._hosting = hosting
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -133,6 +136,8 @@ class Application:
             received=request.received_bytes,
             sent=sent,
         )
+        if request.visit is not None and self._access_log is not None:
+            self._access_log.add(request, response, sent, seconds)
         if self._log.enabled:
             self._log.add(
                 {

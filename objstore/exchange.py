@@ -3,9 +3,12 @@
 import secrets
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
+from kms.aws.identity import Caller
 from objstore.protocol import new_request_id, send_whole
+from objstore.storage.records import Bucket
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,13 +20,26 @@ HOST_ID_BYTES = 48
 _PROCESS_HOST_ID = b64encode(secrets.token_bytes(HOST_ID_BYTES)).decode()
 
 
+@dataclass(slots=True)
+class Visit:
+    """A request to a bucket whose requests are logged; `error_code` is set when it fails."""
+
+    bucket: Bucket
+    key: str
+    caller: Caller
+    version_id: str
+    authentication: str
+    error_code: str = ""
+
+
 class Request:
     """What a client asked, with its headers by lower-case name (repeated ones joined by `,`).
 
     `request_id` is the 16 upper-case hex digits that every answer, log line and audit record of
     this request carry; `operation` and `account` are set as soon as they are known, for the log,
     and `cors_headers` for the answer, which has them even if it is an error. `noted` is what the
-    audit trail will tell of it, None for nothing.
+    audit trail will tell of it, None for nothing; `visit` is there if the bucket's requests are
+    logged.
     """
 
     __slots__ = (
@@ -44,6 +60,7 @@ class Request:
         "secure",
         "service",
         "source_ip",
+        "visit",
     )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -70,6 +87,7 @@ class Request:
         self.cors_headers: Headers = []
         self.received_bytes = 0
         self.noted: Any = None
+        self.visit: Visit | None = None
 
     @property
     def tls_version(self) -> str:

@@ -24,7 +24,7 @@ from objstore.call import Call, Reply, Services, Trace
 from objstore.checksum import Algorithm, check_document
 from objstore.condition_keys import FORM_TYPE, HEADER_TYPE, PRESIGNED_TYPE, Asked, Facts
 from objstore.errors import AWSError, S3Error
-from objstore.exchange import Headers, Request, Response
+from objstore.exchange import Headers, Request, Response, Visit
 from objstore.forms import Form, answer, upload_of
 from objstore.operations import OPERATIONS
 from objstore.payload import Payload
@@ -38,6 +38,7 @@ from objstore.wire.quirks import FORM_UPLOAD, PREFLIGHT
 from objstore.wire.render import compile_output, render_error
 from objstore.wire.route import compile_routes, hosted_bucket, parse_query, split_target
 
+LOGGING = "logging"
 REGION_HEADER = "x-amz-bucket-region"
 # What a website's visitor can ask of an object: a part of it, or only what is new.
 PUBLIC_HEADERS = (
@@ -73,6 +74,20 @@ def _caller(request: Request, authenticated: Authenticated) -> Caller:
     )
     request.account = caller.account
     return caller
+
+
+def _visit(
+    bucket: Bucket,
+    key: str,
+    caller: Caller,
+    authenticated: Authenticated,
+    query: Mapping[str, str],
+) -> Visit:
+    """What the access log is told of a request."""
+    kind = ""
+    if authenticated.credential is not None:
+        kind = "QueryString" if authenticated.presigned else "AuthHeader"
+    return Visit(bucket, key, caller, query.get(VERSION_PARAMETER, ""), kind)
 
 
 def _facts(
@@ -209,6 +224,8 @@ class Gateway:
                 Operation=request.operation,
             )
         bucket = self._bucket(request, bucket_name, caller)
+        if bucket is not None and LOGGING in bucket.settings:
+            request.visit = _visit(bucket, key, caller, authenticated, query)
         facts = _facts(request, authenticated, query, self._wall)
         version_id = query.get(VERSION_PARAMETER)
         action = compiled.action if version_id is None else compiled.version_action
@@ -244,6 +261,8 @@ class Gateway:
         upload = upload_of(
             fields, bucket=bucket_name, filename=form.filename, now=self._authenticator.now()
         )
+        if bucket is not None and LOGGING in bucket.settings:
+            request.visit = _visit(bucket, upload.key, caller, authenticated, {})
         signed_at = fields.get("x-amz-date", "")
         kind = "" if authenticated.credential is None else FORM_TYPE
         facts = Facts(upload.headers, {}, self._wall, kind, signed_at, request.tls_version)
@@ -273,6 +292,8 @@ class Gateway:
             request.headers.get("user-agent", ""),
             request.secure,
         )
+        if LOGGING in bucket.settings and request.visit is None:
+            request.visit = Visit(bucket, key, caller, "", "")
         facts = Facts(request.headers, {}, self._wall, "", "", request.tls_version)
         asked = Asked(caller, compiled.action, bucket, key, facts)
         self._authorizer.check(asked)
@@ -366,6 +387,8 @@ class Gateway:
     def fail(self, request: Request, error: AWSError) -> Response:
         """The error document of `error`, which the trail hears of too."""
         self._trail.tell(request, [], error)
+        if request.visit is not None:
+            request.visit.error_code = error.code
         status, headers, body = render_error(
             error,
             resource=request.raw_path.decode("latin-1"),

@@ -105,6 +105,8 @@ class Hosting:
 
     def fail(self, request: Request, error: AWSError) -> Response:
         """The page of an error."""
+        if request.visit is not None:
+            request.visit.error_code = error.code
         return _page(request, error, None)
 
 

@@ -8,6 +8,7 @@ from kms.aws.audit_search import Search
 from kms.aws.clock import Clock, ServiceClock, SystemClock
 from kms.client import KMS, harden
 from objstore import log
+from objstore.access_log import AccessLog
 from objstore.account.assembly import Accounts, assemble
 from objstore.account.cloudtrail import CloudTrail
 from objstore.account.directory import Directory, root_principal
@@ -37,7 +38,10 @@ from objstore.gateway import Gateway
 from objstore.hosting import Hosting
 from objstore.internal import internal_app
 from objstore.lifecycle import Lifecycle
+from objstore.notifications import Notifications
+from objstore.rules.notification import parse_targets
 from objstore.settings import DATA_EVENTS, Settings
+from objstore.storage.queues import QueueFiles
 from objstore.storage.store import Store
 from objstore.tokens import Tokens
 from objstore.trace import TraceFile
@@ -46,6 +50,8 @@ from objstore.trail import Trail
 KEYS_SECONDS = 60.0
 LIFECYCLE_SECONDS = 10.0
 USES_SECONDS = 1.0
+NOTIFICATIONS_SECONDS = 0.25
+ACCESS_LOG_SECONDS = 5.0
 
 
 def application() -> Application:
@@ -63,16 +69,7 @@ def application() -> Application:
     traces = TraceFile(settings.data) if settings.dev else None
     accounts = account_services(settings, directory, store, kms, clock, audit)
     finder = accounts.credentials
-    background = background_work(settings, clock, store, kms)
-    services = Services(
-        store=store,
-        data_keys=DataKeys(kms, insecure_customer_keys=settings.dev and settings.loopback),
-        clock=clock,
-        settings=settings,
-        account=directory.account,
-        tokens=Tokens(token_key(kms)),
-        account_of=directory.account_of,
-    )
+    services = s3_services(settings, directory, store, kms, clock)
     authenticator = Authenticator(
         finder,
         wall,
@@ -81,11 +78,17 @@ def application() -> Application:
         signature_v2=settings.signature_v2 == "accept",
         note_use=finder.note_use,
     )
-    gateway = s3_door(services, authenticator, directory, wall, traces, audit)
+    authorizer = Authorizer(
+        store, clock, account=directory.account, account_of=directory.account_of
+    )
+    gateway = s3_door(services, authenticator, authorizer, wall, traces, audit)
+    access_log = AccessLog(services, authorizer, wall)
+    background = background_work(settings, clock, store, kms, access_log)
     identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
 
     async def stop() -> None:
         await background.stop()
+        await access_log.flush()
         await store.close()
         kms.close()
         audit.close()
@@ -109,23 +112,18 @@ def application() -> Application:
         start=background.start,
         stop=stop,
         hosting=websites(settings, store, gateway),
+        access_log=access_log,
     )
 
 
 def s3_door(
     services: Services,
     authenticator: Authenticator,
-    directory: Directory,
+    authorizer: Authorizer,
     wall: Clock,
     traces: TraceFile | None,
     audit: AuditLog,
 ) -> Gateway:
-    authorizer = Authorizer(
-        services.store,
-        services.clock,
-        account=directory.account,
-        account_of=directory.account_of,
-    )
     data_events = services.settings.audit == DATA_EVENTS
     return Gateway(
         services,
@@ -134,6 +132,21 @@ def s3_door(
         wall=wall,
         traces=traces,
         trail=Trail(audit, services.clock, data_events=data_events),
+    )
+
+
+def s3_services(
+    settings: Settings, directory: Directory, store: Store, kms: KMS, clock: Clock
+) -> Services:
+    """What S3's operations work with."""
+    return Services(
+        store=store,
+        data_keys=DataKeys(kms, insecure_customer_keys=settings.dev and settings.loopback),
+        clock=clock,
+        settings=settings,
+        account=directory.account,
+        tokens=Tokens(token_key(kms)),
+        account_of=directory.account_of,
     )
 
 
@@ -179,12 +192,21 @@ def account_services(
     )
 
 
-def background_work(settings: Settings, clock: ServiceClock, store: Store, kms: KMS) -> Background:
+def background_work(
+    settings: Settings, clock: ServiceClock, store: Store, kms: KMS, access_log: AccessLog
+) -> Background:
     """Everything that happens without a request."""
     lifecycle = Lifecycle(store, clock, day_seconds=settings.day_seconds)
+    notifications = Notifications(
+        store, clock, parse_targets(settings.notify), QueueFiles(settings.data)
+    )
 
     async def keep_keys() -> bool:
         kms.sweep()
+        return False
+
+    async def deliver_logs() -> bool:
+        await access_log.flush()
         return False
 
     async def write_uses() -> bool:
@@ -197,8 +219,12 @@ def background_work(settings: Settings, clock: ServiceClock, store: Store, kms: 
         server_tasks=[
             Task("keys", KEYS_SECONDS, keep_keys),
             Task("lifecycle", min(LIFECYCLE_SECONDS, settings.day_seconds / 4), lifecycle.run),
+            Task("notifications", NOTIFICATIONS_SECONDS, notifications.run),
         ],
-        worker_tasks=[Task("key-uses", USES_SECONDS, write_uses)],
+        worker_tasks=[
+            Task("key-uses", USES_SECONDS, write_uses),
+            Task("access-log", ACCESS_LOG_SECONDS, deliver_logs),
+        ],
         movable=settings.dev,
     )
 

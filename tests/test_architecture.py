@@ -75,6 +75,7 @@ FILE_OPENERS = (
     "objstore.storage.commits",
     "objstore.storage.sweep",
     "objstore.storage.store",
+    "objstore.storage.queues",
     "kms.root",
     "kms.store",
     "kms.aws.audit_log",

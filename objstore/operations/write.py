@@ -14,7 +14,6 @@ from objstore.crypt.sse import (
 )
 from objstore.errors import S3Error
 from objstore.names import key_bytes
-from objstore.payload import Payload
 from objstore.transfer import content, lifetime, steps, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
@@ -37,7 +36,7 @@ from objstore.transfer.publish import (
     publishable,
     single_part,
 )
-from objstore.transfer.receive import receive
+from objstore.transfer.receive import Body, receive
 
 PUT, POSTED = "ObjectCreated:Put", "ObjectCreated:Post"
 PUT_BYTES_MAX = 5 * 1024**3
@@ -47,7 +46,7 @@ async def put_object(
     call: Call,
     *,
     key: str,
-    body: Payload,
+    body: Body,
     content_md5: str | None = None,
     headers: ContentHeaders = NO_CONTENT_HEADERS,
     checksums: ChecksumHeaders = NO_CHECKSUM_HEADERS,

@@ -79,6 +79,14 @@ def unlink_blobs(folder: Path, names: list[tuple[int, bytes]]) -> None:
             sync_directory(directory_path(folder, directory))
 
 
+def create_folder(folder: Path) -> None:
+    """Make the data folder, readable to its owner only, and its blob folder."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / BLOBS_FOLDER).mkdir(mode=0o700, exist_ok=True)
+    sync_directory(folder)
+    sync_directory(folder.parent)
+
+
 class SpaceReserve:
     """Refuses writes that would eat into the free space kept for deletes and the index."""
 

@@ -21,15 +21,14 @@ from kms.aws.clock import Clock, monotonic
 from kms.aws.generation import Generation
 from objstore.storage import index, index_listing, index_renames, index_sweep, index_writes
 from objstore.storage.blobs import (
-    BLOBS_FOLDER,
     BlobFolder,
     BlobReader,
     BlobWriter,
     InlineReader,
     SpaceReserve,
+    create_folder,
     inline_blob,
     new_blob_id,
-    sync_directory,
     unlink_blobs,
 )
 from objstore.storage.commits import Committer, Transaction
@@ -68,14 +67,6 @@ LOOK_AGAIN_SECONDS = 0.25
 _ROW_BYTES = 4096  # What a write without a blob is taken to need.
 
 T = TypeVar("T")
-
-
-def create_folder(folder: Path) -> None:
-    """Make the data folder, readable to its owner only, and its blob folder."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / BLOBS_FOLDER).mkdir(mode=0o700, exist_ok=True)
-    sync_directory(folder)
-    sync_directory(folder.parent)
 
 
 class Store:

@@ -6,7 +6,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-in
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from objstore.checksum import (
     Algorithm,
@@ -18,7 +18,6 @@ from objstore.checksum import (
     hasher,
 )
 from objstore.crypt.frames import Buffer
-from objstore.payload import Payload
 
 NO_CHECKSUM_HEADERS = ChecksumHeaders()
 DEFAULT_ALGORITHM = Algorithm.CRC64NVME
@@ -65,8 +64,15 @@ class Digests:
         self.checksum = value if self._kept is None else encode(self._kept.digest())
 
 
+class Announcing(Protocol):
+    """A body whose sender may announce checksums that come after it."""
+
+    @property
+    def trailer_names(self) -> frozenset[str]: ...
+
+
 def body_digests(
-    body: Payload,
+    body: Announcing,
     headers: ChecksumHeaders,
     content_md5: str | None,
     *,

@@ -22,7 +22,7 @@ from objstore.storage.records import (
     UploadMissingError,
 )
 from objstore.storage.store import Store
-from objstore.transfer.integrity import Digests
+from objstore.transfer.integrity import Announcing, Digests
 
 T = TypeVar("T")
 Raw = TypeVar("Raw")
@@ -45,6 +45,10 @@ class Source(Protocol[Raw]):
     def finish(self) -> Mapping[str, str]:
         """Raise unless everything arrived and is what the client signed; returns trailers."""
         ...
+
+
+class Body(Source[Any], Announcing, Protocol):
+    """The body of a whole object, whose sender may announce checksums that come after it."""
 
 
 class Plaintext:

@@ -1,0 +1,75 @@
+"""What a bucket's configurations do by themselves, on a server whose clock is moved."""
+
+import json
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:uploads"
+EXPIRE = {"ID": "e", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}}
+
+
+def advance(server: Any, seconds: int) -> None:
+    """Move the service clock; answers when everything that is due has been done."""
+    body = json.dumps({"advance_seconds": seconds}).encode()
+    with urllib.request.urlopen(f"{server.endpoint}/_/clock", body, timeout=60) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_rules_run_and_events_are_delivered(serve: Callable[..., Any], workers: str) -> None:
+    server = serve("--dev", "--workers", workers)
+    client = server.client("s3")
+    client.create_bucket(Bucket="bucket")
+    client.put_bucket_lifecycle_configuration(
+        Bucket="bucket", LifecycleConfiguration={"Rules": [EXPIRE]}
+    )
+    client.put_bucket_notification_configuration(
+        Bucket="bucket",
+        NotificationConfiguration={
+            "QueueConfigurations": [
+                {"Id": "q", "QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}
+            ]
+        },
+    )
+    put = client.put_object(Bucket="bucket", Key="tmp/a", Body=b"x")
+    assert 'rule-id="e"' in put["Expiration"]
+    client.put_object(Bucket="bucket", Key="keep", Body=b"x")
+    advance(server, 2 * 24 * 3600)
+    listed = client.list_objects_v2(Bucket="bucket")["Contents"]
+    assert [entry["Key"] for entry in listed] == ["keep"]
+    queue = server.data / "queues" / "123456789012.us-east-1.uploads.jsonl"
+    events = [json.loads(line) for line in queue.read_text().splitlines()]
+    assert events[0]["Event"] == "s3:TestEvent"
+    keys = [event["Records"][0]["s3"]["object"]["key"] for event in events[1:]]
+    assert keys == ["tmp/a", "keep"]
+
+
+def test_requests_are_logged_at_the_latest_when_the_server_stops(serve: Callable[..., Any]) -> None:
+    server = serve("--dev")
+    client = server.client("s3")
+    for name in ("bucket", "logs"):
+        client.create_bucket(Bucket=name)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logging.s3.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::logs/*",
+        "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client.put_bucket_policy(Bucket="logs", Policy=policy)
+    enabled = {"TargetBucket": "logs", "TargetPrefix": "p/"}
+    client.put_bucket_logging(Bucket="bucket", BucketLoggingStatus={"LoggingEnabled": enabled})
+    client.put_object(Bucket="bucket", Key="a", Body=b"12345")
+    client.get_object(Bucket="bucket", Key="a")["Body"].read()
+    assert server.stop() == 0
+    client = serve("--dev").client("s3")
+    lines: list[str] = []
+    for entry in client.list_objects_v2(Bucket="logs").get("Contents", ()):
+        body = client.get_object(Bucket="logs", Key=entry["Key"])["Body"].read()
+        lines += body.decode().splitlines()
+    asked = [line.split()[7] for line in lines]
+    assert asked[-2:] == ["REST.PUT.OBJECT", "REST.GET.OBJECT"]
