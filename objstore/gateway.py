@@ -28,6 +28,7 @@ from objstore.exchange import Headers, Request, Response, Visit
 from objstore.forms import Form, answer, upload_of
 from objstore.operations import OPERATIONS
 from objstore.payload import Payload
+from objstore.payment import CHARGED, is_charged
 from objstore.presigned import with_hoisted
 from objstore.storage.records import Bucket
 from objstore.trace import TraceFile
@@ -309,9 +310,12 @@ class Gateway:
         ) -> None:
             further = Asked(asked.caller, action, bucket, key, asked.facts, version_id)
             self._check(request, further)
+            if bucket is not asked.bucket:
+                is_charged(further)
 
         if request.noted is not None:
             request.noted.arguments = arguments
+        charged = is_charged(asked)
         trace = Trace(enabled=self._traces is not None)
         call = Call(
             asked.caller,
@@ -331,6 +335,8 @@ class Gateway:
             self._keep_trace(request, trace)
         status, headers, body = compiled.render(reply)
         self._trail.tell(request, headers)
+        if charged:
+            headers.append(CHARGED)
         return Response(status, headers, body)
 
     def _check(self, request: Request, asked: Asked) -> None:

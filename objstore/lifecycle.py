@@ -8,7 +8,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-m
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from kms.aws.clock import Clock
@@ -19,13 +19,14 @@ from objstore.storage.records import (
     Bucket,
     BucketMissingError,
     Check,
+    Message,
     StoredObject,
     StoreError,
     Upload,
     UploadMissingError,
 )
 from objstore.storage.store import Store
-from objstore.transfer import locks, tags, versions
+from objstore.transfer import events, locks, tags, versions
 from objstore.transfer.lifetime import version_of
 
 BUCKETS_LISTED = 100
@@ -40,10 +41,21 @@ class ChangedError(StoreError):
 
 
 class Lifecycle:
-    """Runs the rules of all buckets of a store. One a server."""
+    """Runs the rules of all buckets of a store. One a server.
 
-    def __init__(self, store: Store, clock: Clock, *, day_seconds: int) -> None:
+    `canonical_id` is that of an account, which event records show.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        day_seconds: int,
+        canonical_id: Callable[[str], str],
+    ) -> None:
         self._store = store
+        self._canonical_id = canonical_id
         self._clock = clock
         self._day_ms = day_seconds * 1000
         self._finished_day: int | None = None
@@ -180,17 +192,22 @@ class Lifecycle:
         now_ms = self._now_ms()
         try:
             if due.fate is Fate.TRANSITION:
-                await self._move(stored, due.storage_class)
+                await self._move(bucket, stored, due.storage_class)
             elif due.fate is Fate.EXPIRE and versions.status(bucket) is not None:
                 marker = versions.delete_marker(bucket, stored.key, created_ms=now_ms)
-                guard = locks.guard(now_ms=now_ms)
-                await self._store.put_object(marker, check=_unchanged(stored), guard=guard)
+                await self._store.put_object(
+                    marker,
+                    check=_unchanged(stored),
+                    guard=locks.guard(now_ms=now_ms),
+                    messages=self._event(bucket, "LifecycleExpiration:DeleteMarkerCreated", marker),
+                )
             else:
                 await self._store.delete_object(
                     stored.bucket_id,
                     stored.key,
                     version_id=stored.version_id,
                     check=_unchanged_and_free(stored, now_ms),
+                    messages=self._event(bucket, "LifecycleExpiration:Delete", stored),
                 )
         except (ChangedError, BucketMissingError):
             return
@@ -198,13 +215,33 @@ class Lifecycle:
             if error.code != "AccessDenied":  # What a lock says.
                 raise
 
-    async def _move(self, stored: StoredObject, storage_class: str) -> None:
+    def _event(
+        self, bucket: Bucket, event: str, stored: StoredObject, storage_class: str = ""
+    ) -> tuple[Message, ...]:
+        """The message of what a rule does."""
+        moved = {"transitionEventData": {"destinationStorageClass": storage_class}}
+        return events.message(
+            bucket,
+            event,
+            stored.key,
+            events.describe(stored),
+            owner=self._canonical_id(bucket.account),
+            caller=None,
+            now_ms=self._now_ms(),
+            more={"lifecycleEventData": moved} if storage_class else None,
+        )
+
+    async def _move(self, bucket: Bucket, stored: StoredObject, storage_class: str) -> None:
         def change(found: StoredObject) -> StoredObject:
             _unchanged(stored)(found)
             return replace(found, storage_class=storage_class)
 
         await self._store.update_object(
-            stored.bucket_id, stored.key, version_id=stored.version_id, change=change
+            stored.bucket_id,
+            stored.key,
+            version_id=stored.version_id,
+            change=change,
+            messages=self._event(bucket, "LifecycleTransition", stored, storage_class),
         )
 
     async def _abort(self, upload: Upload) -> None:

@@ -3,9 +3,11 @@
 import os
 from functools import partial
 
+from kms.aws.arn import s3_bucket
 from kms.aws.audit_log import AuditLog
 from kms.aws.audit_search import Search
 from kms.aws.clock import Clock, ServiceClock, SystemClock
+from kms.aws.identity import Principal
 from kms.client import KMS, harden
 from objstore import log
 from objstore.access_log import AccessLog
@@ -14,6 +16,7 @@ from objstore.account.cloudtrail import CloudTrail
 from objstore.account.directory import Directory, root_principal
 from objstore.account.principals import EntityFinder
 from objstore.account.seed import Seed
+from objstore.account.service_roles import ServiceRoles
 from objstore.app import Application
 from objstore.authenticate import Authenticator
 from objstore.authorize import Authorizer
@@ -39,17 +42,21 @@ from objstore.hosting import Hosting
 from objstore.internal import internal_app
 from objstore.lifecycle import Lifecycle
 from objstore.notifications import Notifications
+from objstore.replication import SESSION, Replication, Roles
 from objstore.rules.notification import parse_targets
 from objstore.settings import DATA_EVENTS, Settings
 from objstore.storage.queues import QueueFiles
+from objstore.storage.records import Bucket
 from objstore.storage.store import Store
 from objstore.tokens import Tokens
 from objstore.trace import TraceFile
 from objstore.trail import Trail
 
+S3_SERVICE = "s3.amazonaws.com"
 KEYS_SECONDS = 60.0
 LIFECYCLE_SECONDS = 10.0
 USES_SECONDS = 1.0
+REPLICATION_SECONDS = 0.25
 NOTIFICATIONS_SECONDS = 0.25
 ACCESS_LOG_SECONDS = 5.0
 
@@ -83,7 +90,8 @@ def application() -> Application:
     )
     gateway = s3_door(services, authenticator, authorizer, wall, traces, audit)
     access_log = AccessLog(services, authorizer, wall)
-    background = background_work(settings, clock, store, kms, access_log)
+    replication = Replication(services, authorizer, wall, replication_roles(store, clock))
+    background = background_work(services, clock, kms, access_log, replication)
     identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
 
     async def stop() -> None:
@@ -192,11 +200,32 @@ def account_services(
     )
 
 
+def replication_roles(store: Store, clock: Clock) -> Roles:
+    """The roles that S3 takes on to replicate."""
+    roles = ServiceRoles(store.identities, clock, service=S3_SERVICE)
+
+    def session(role_arn: str, source: Bucket) -> Principal | None:
+        arn = s3_bucket(source.name)
+        return roles.session(role_arn, SESSION, source_arn=arn, source_account=source.account)
+
+    return session
+
+
 def background_work(
-    settings: Settings, clock: ServiceClock, store: Store, kms: KMS, access_log: AccessLog
+    services: Services,
+    clock: ServiceClock,
+    kms: KMS,
+    access_log: AccessLog,
+    replication: Replication,
 ) -> Background:
     """Everything that happens without a request."""
-    lifecycle = Lifecycle(store, clock, day_seconds=settings.day_seconds)
+    settings, store = services.settings, services.store
+    lifecycle = Lifecycle(
+        store,
+        clock,
+        day_seconds=settings.day_seconds,
+        canonical_id=lambda account: services.account(account).canonical_id,
+    )
     notifications = Notifications(
         store, clock, parse_targets(settings.notify), QueueFiles(settings.data)
     )
@@ -219,6 +248,7 @@ def background_work(
         server_tasks=[
             Task("keys", KEYS_SECONDS, keep_keys),
             Task("lifecycle", min(LIFECYCLE_SECONDS, settings.day_seconds / 4), lifecycle.run),
+            Task("replication", REPLICATION_SECONDS, replication.run),
             Task("notifications", NOTIFICATIONS_SECONDS, notifications.run),
         ],
         worker_tasks=[

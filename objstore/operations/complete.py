@@ -15,7 +15,7 @@ from objstore.crypt.manifest import BindingKeys, Manifest, Mode
 from objstore.crypt.sse import describe
 from objstore.errors import S3Error
 from objstore.storage.records import Check, Part, StoredObject, Upload, UploadChangedError
-from objstore.transfer import events, lifetime, locks, versions
+from objstore.transfer import events, lifetime, locks, outgoing, versions
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     WriteConditions,
@@ -37,6 +37,7 @@ from objstore.transfer.upload import (
     read_recipe,
 )
 
+COMPLETED = "ObjectCreated:CompleteMultipartUpload"
 PART_BYTES_MIN = 5 * 1024**2
 
 
@@ -103,6 +104,7 @@ async def _publish(
     call: Call, upload_id: str, parts: Sequence[Part], new: StoredObject, check: Check | None
 ) -> None:
     store = call.services.store
+    new, sent = outgoing.planned(call.bucket, new)
     numbers = [part.number for part in parts]
     completion = store.complete_upload(
         upload_id,
@@ -110,7 +112,7 @@ async def _publish(
         new,
         check=at_commit(check),
         guard=locks.guard(now_ms=new.modified_ms),
-        messages=events.written(call, "ObjectCreated:CompleteMultipartUpload", new),
+        messages=(*events.written(call, COMPLETED, new), *sent),
     )
     try:
         await commit(store, None, completion)

@@ -15,7 +15,7 @@ from objstore.call import Call, Reply
 from objstore.errors import S3Error
 from objstore.names import key_bytes
 from objstore.storage.records import Check, StoredObject
-from objstore.transfer import events, locks, versions
+from objstore.transfer import events, locks, outgoing, versions
 from objstore.transfer.attributes import may_bypass_governance
 from objstore.transfer.conditions import (
     NO_DELETE_CONDITIONS,
@@ -118,7 +118,8 @@ async def _delete(
     store, bucket = call.services.store, call.bucket
     if version_id is None and versions.status(bucket) is not None:
         marker = versions.delete_marker(bucket, encoded, created_ms=now_ms)
-        messages = events.written(call, "ObjectRemoved:DeleteMarkerCreated", marker)
+        _, sent = outgoing.planned(bucket, marker)
+        messages = (*events.written(call, "ObjectRemoved:DeleteMarkerCreated", marker), *sent)
         transaction = store.put_object(marker, check=check, guard=guard, messages=messages)
         await commit(store, None, transaction)
         return {"DeleteMarker": True, "VersionId": marker.version_id}

@@ -93,8 +93,7 @@ async def put_object(
         )
     finally:
         steps.wipe_envelope(call, envelope)
-    event = POSTED if call.operation == "PostObject" else PUT
-    await publish(call, received, new, check, event=event)
+    await publish(call, received, new, check, event=_event(call))
     return {
         "ETag": f'"{new.etag}"',
         "VersionId": versions.written(new.version_id),
@@ -103,3 +102,8 @@ async def put_object(
         **describe(envelope, choice.customer),
         **shown(received.checksum_algorithm, received.checksum, FULL_OBJECT),
     }
+
+
+def _event(call: Call) -> str:
+    """What notifications call this write: a form's is not a PUT."""
+    return POSTED if call.operation == "PostObject" else PUT

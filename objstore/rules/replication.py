@@ -16,6 +16,8 @@ ID_CHARACTERS_MAX = 255
 ID_BYTES = 36
 REPLICATION_MINUTES = 15
 BUCKET_ARN = re.compile(r"arn:aws[a-z-]*:s3:::([A-Za-z0-9._-]{3,255})")
+Document = Mapping[str, Any]
+
 _UNIVERSAL = "for this version of Cross Region Replication configuration schema. Please refer to "
 _GUIDE = "S3 Developer Guide for more information."
 
@@ -104,3 +106,37 @@ def _check_destination(rule: Mapping[str, Any]) -> None:
                 raise S3Error(
                     "InvalidArgument", f"{member} supports {REPLICATION_MINUTES} minutes only."
                 )
+
+
+def matching(document: Mapping[str, Any], key: str, tags: Mapping[str, str]) -> list[Document]:
+    """The rules that send a new version somewhere: for each destination, the most important."""
+    found: dict[str, Document] = {}
+    for rule in document["Rules"]:
+        if rule["Status"] != "Enabled" or not _wants(rule, key, tags):
+            continue
+        name = destination_bucket(rule)
+        best = found.get(name)
+        if best is None or rule.get("Priority", 0) > best.get("Priority", 0):
+            found[name] = rule
+    return list(found.values())
+
+
+def sends_markers(rule: Document) -> bool:
+    """Whether delete markers are replicated; by rules of the first schema they always are."""
+    if "Filter" not in rule:
+        return True
+    return bool(rule["DeleteMarkerReplication"].get("Status") == "Enabled")
+
+
+def sends_kms(rule: Document) -> bool:
+    """Whether objects under KMS keys are replicated."""
+    selected = rule.get("SourceSelectionCriteria", {}).get("SseKmsEncryptedObjects", {})
+    return bool(selected.get("Status") == "Enabled")
+
+
+def _wants(rule: Document, key: str, tags: Mapping[str, str]) -> bool:
+    wanted = rule.get("Filter") or {}
+    conditions = wanted.get("And") or wanted
+    prefix = rule.get("Prefix", conditions.get("Prefix", ""))
+    named = conditions.get("Tags", [conditions["Tag"]] if "Tag" in conditions else ())
+    return key.startswith(prefix) and all(tags.get(tag["Key"]) == tag["Value"] for tag in named)

@@ -11,7 +11,7 @@ from kms.aws.errors import AWSError
 from objstore.call import Call
 from objstore.names import key_bytes
 from objstore.storage.records import Bucket, StoredObject
-from objstore.transfer import archive, events, grants, locks, tags
+from objstore.transfer import archive, events, grants, locks, outgoing, tags
 from objstore.transfer.locks import LockHeaders
 from objstore.transfer.receive import commit
 from objstore.transfer.source import find, missing
@@ -67,7 +67,7 @@ def now_ms(call: Call) -> int:
 
 def describe(call: Call, key: str, version_id: str | None, stored: StoredObject) -> dict[str, Any]:
     """The members that GetObject and HeadObject carry, as far as the caller may know of them."""
-    members = archive.describe(stored, now_ms(call))
+    members = archive.describe(stored, now_ms(call)) | outgoing.describe(stored)
     tagging = "s3:GetObjectTagging" if version_id is None else "s3:GetObjectVersionTagging"
     kept = stored.attributes
     count = len(kept.get(tags.ATTRIBUTE, ()))

@@ -21,7 +21,7 @@ from objstore.crypt.manifest import (
     seal_checksums,
 )
 from objstore.storage.records import BlobRef, Bucket, Check, StoredObject
-from objstore.transfer import events, locks
+from objstore.transfer import events, locks, outgoing
 from objstore.transfer.attributes import of_new
 from objstore.transfer.conditions import at_commit
 from objstore.transfer.receive import Received, commit
@@ -68,9 +68,9 @@ async def publish(
     """
     guard = locks.guard(now_ms=new.modified_ms)
     store = call.services.store
-    transaction = store.put_object(
-        new, check=at_commit(check), guard=guard, messages=events.written(call, event, new)
-    )
+    new, sent = outgoing.planned(call.bucket, new)
+    messages = (*events.written(call, event, new), *sent)
+    transaction = store.put_object(new, check=at_commit(check), guard=guard, messages=messages)
     await commit(store, received, transaction)
 
 
@@ -108,12 +108,13 @@ def publishable(
     created_ms: int,
     description: Description,
     stored: Stored,
+    version_id: str | None = None,
 ) -> StoredObject:
     """The row of a new object, as its newest version, whose `data_key` `envelope` holds wrapped.
 
-    The keys derived from the data key do as well as the key itself.
+    The keys derived from the data key do as well as the key itself. `version_id` is a replica's.
     """
-    version_id = new_version_id(bucket)
+    version_id = version_id or new_version_id(bucket)
     sealing_key, flags = data_key, envelope.flags
     if isinstance(sealing_key, BindingKeys):
         sealing_key, flags = sealing_key.checksums, flags | DERIVED_CHECKSUMS

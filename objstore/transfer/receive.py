@@ -91,13 +91,19 @@ class Received:
 
 
 async def receive(
-    store: Store, data_key: bytearray, source: Source[Raw], *, digests: Digests
+    store: Store,
+    data_key: bytearray,
+    source: Source[Raw],
+    *,
+    digests: Digests,
+    inline: bool = True,
 ) -> Received:
     """Take in the whole of `source`, sealed under `data_key`, which stays the caller's to wipe.
 
-    Raises what `source` and `digests` raise, and ServiceUnavailable if the disk is full.
+    What is small goes inline, unless it is one of several parts (`inline` False). Raises what
+    `source` and `digests` raise, and ServiceUnavailable if the disk is full.
     """
-    if stored_size(source.length, layers_in(data_key)) <= store.inline_bytes_max:
+    if inline and stored_size(source.length, layers_in(data_key)) <= store.inline_bytes_max:
         return await _receive_small(data_key, source, digests)
     return await _receive_large(store, data_key, source, digests)
 

@@ -20,7 +20,9 @@ class Days:
 
     def __init__(self, s3: Any) -> None:
         self.s3 = s3
-        self.runner = Lifecycle(s3.store, s3.clock, day_seconds=DAY)
+        self.runner = Lifecycle(
+            s3.store, s3.clock, day_seconds=DAY, canonical_id=lambda account: f"owner {account}"
+        )
 
     async def rules(self, *rules: dict[str, Any]) -> None:
         named = [
@@ -240,3 +242,34 @@ async def test_what_changed_meanwhile_is_left_alone(days: Days) -> None:
     due = Due(Fate.EXPIRE, "0")
     await days.runner._apply(days.s3.bucket, stored, due)
     assert (await days.s3.get("a"))[1] == b"new"
+
+
+async def test_what_rules_do_is_told(days: Days) -> None:
+    entry = {
+        "Id": "q",
+        "QueueArn": "arn:aws:sqs:us-east-1:123456789012:q",
+        "Events": ["s3:LifecycleExpiration:*", "s3:LifecycleTransition"],
+    }
+    await days.s3.call(
+        "PutBucketNotificationConfiguration",
+        notification_configuration={"QueueConfigurations": [entry]},
+    )
+    await days.rules(
+        {"Prefix": "gone", "Expiration": {"Days": 1}},
+        {
+            "Filter": {"And": {"Prefix": "cold", "ObjectSizeGreaterThan": 0}},
+            "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}],
+        },
+    )
+    for key in ("gone", "cold"):
+        await days.s3.put(key, b"x")
+    await days.pass_by(2)
+    told = days.s3.store.outbox.due("notification", now_ms=0, limit=9)
+    records = [queued.message.body["record"] for queued in told if "record" in queued.message.body]
+    found = {record["eventName"]: record for record in records}
+    assert set(found) == {"LifecycleExpiration:Delete", "LifecycleTransition"}
+    moved = found["LifecycleTransition"]
+    assert moved["lifecycleEventData"]["transitionEventData"] == {
+        "destinationStorageClass": "GLACIER"
+    }
+    assert moved["s3"]["bucket"]["ownerIdentity"] == {"principalId": "owner 123456789012"}

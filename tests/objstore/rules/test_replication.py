@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
-from objstore.rules.replication import check, destination_bucket
+from objstore.rules.replication import (
+    check,
+    destination_bucket,
+    matching,
+    sends_kms,
+    sends_markers,
+)
 
 TAG = {"Key": "k", "Value": "v"}
 TARGET = {"Bucket": "arn:aws:s3:::target"}
@@ -88,3 +94,34 @@ def test_what_is_kept() -> None:
     assert len(first["ID"]) == len(second["ID"]) == 48
     assert {**second, "ID": None} == {**old, "ID": None}
     assert destination_bucket(first) == "target"
+
+
+def matched(key: str, *rules: dict[str, Any], **tags: str) -> list[str]:
+    document = check({"Role": "r", "Rules": list(rules)})
+    return [found["ID"] for found in matching(document, key, tags)]
+
+
+def test_which_rules_send_a_version() -> None:
+    other = {"Bucket": "arn:aws:s3:::other"}
+    rules = [
+        rule(ID="all", Priority=1),
+        rule(ID="logs", Priority=2, Filter={"Prefix": "logs/"}),
+        rule(ID="off", Priority=9, Status="Disabled"),
+        rule(ID="tagged", Priority=3, Filter={"Tag": TAG}, Destination=other),
+    ]
+    assert matched("a", *rules) == ["all"]
+    assert matched("logs/a", *rules) == ["logs"]
+    assert matched("a", *rules, k="v") == ["all", "tagged"]
+    old = {"ID": "old", "Status": "Enabled", "Prefix": "logs/", "Destination": TARGET}
+    assert matched("logs/a", old) == ["old"]
+    assert matched("a", old) == []
+
+
+def test_markers_and_kms() -> None:
+    old = {"Status": "Enabled", "Prefix": "", "Destination": TARGET}
+    enabled = {"DeleteMarkerReplication": {"Status": "Enabled"}}
+    assert sends_markers(old)
+    assert not sends_markers(rule())
+    assert sends_markers(rule(**enabled))
+    assert not sends_kms(old)
+    assert sends_kms(rule(SourceSelectionCriteria=KMS))
