@@ -85,9 +85,7 @@ def application() -> Application:
         signature_v2=settings.signature_v2 == "accept",
         note_use=finder.note_use,
     )
-    authorizer = Authorizer(
-        store, clock, account=directory.account, account_of=directory.account_of
-    )
+    authorizer = s3_authorizer(services)
     gateway = s3_door(services, authenticator, authorizer, wall, traces, audit)
     access_log = AccessLog(services, authorizer, wall)
     replication = Replication(services, authorizer, wall, replication_roles(store, clock))
@@ -121,6 +119,15 @@ def application() -> Application:
         stop=stop,
         hosting=websites(settings, store, gateway),
         access_log=access_log,
+    )
+
+
+def s3_authorizer(services: Services) -> Authorizer:
+    return Authorizer(
+        services.store,
+        services.clock,
+        account=services.account,
+        account_of=services.account_of,
     )
 
 
