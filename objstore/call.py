@@ -21,6 +21,9 @@ Reply = dict[str, Any]
 STATUS = "StatusCode"
 """The key of a reply's HTTP status, for those that do not have the model's."""
 
+ROWS = "Rows"
+"""The key of (member name, element) pairs: the order that elements of several lists share."""
+
 
 class Trace:
     """The steps that one request took, for people who want to watch envelope encryption.

@@ -11,7 +11,7 @@ from typing import Any
 from kms.aws.arn import s3_bucket
 from objstore.call import Call, Reply
 from objstore.crypt import sse
-from objstore.errors import S3Error
+from objstore.errors import CATALOGUE, S3Error
 from objstore.names import US_EAST_1, check_bucket_name, instant
 from objstore.rules import access
 from objstore.rules.acl import (
@@ -190,7 +190,12 @@ async def delete_bucket(call: Call) -> Reply:
     except BucketMissingError:
         raise S3Error("NoSuchBucket", BucketName=call.bucket.name) from None
     except BucketNotEmptyError:
-        raise S3Error("BucketNotEmpty", BucketName=call.bucket.name) from None
+        message = None
+        if versions.status(call.bucket) is not None:
+            message = (
+                f"{CATALOGUE['BucketNotEmpty'][1]}. You must delete all versions in the bucket."
+            )
+        raise S3Error("BucketNotEmpty", message, BucketName=call.bucket.name) from None
     return {}
 
 

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 from collections.abc import Callable
 from typing import Any
 
-from objstore.call import Call, Reply
+from objstore.call import ROWS, Call, Reply
 from objstore.errors import S3Error
 from objstore.names import (
     check_encoding_type,
@@ -108,22 +108,22 @@ async def list_object_versions(
             delimiter=(delimiter or "").encode(),
             limit=limit,
         )
-    rows = list(zip(page.versions, page.latest, strict=True))
     owner = _owner(call)
     shown = _entries(call, encoding_type, owner, optional_object_attributes)
+    rows = [
+        ("DeleteMarkers", {**_marker(row, encoding_type, owner), **_version(row, latest)})
+        if row.delete_marker
+        else ("Versions", {**shown(row), **_version(row, latest)})
+        for row, latest in zip(page.versions, page.latest, strict=True)
+    ]
     reply = {
         **_reply(call, page, prefix, delimiter, encoding_type, limit),
         "IsTruncated": page.next_key is not None,
         "KeyMarker": encode_key((key_marker or "").encode(), encoding_type),
         "VersionIdMarker": version_id_marker or "",
-        "Versions": [
-            {**shown(row), **_version(row, latest)} for row, latest in rows if not row.delete_marker
-        ],
-        "DeleteMarkers": [
-            {**_marker(row, encoding_type, owner), **_version(row, latest)}
-            for row, latest in rows
-            if row.delete_marker
-        ],
+        "Versions": [row for name, row in rows if name == "Versions"],
+        "DeleteMarkers": [row for name, row in rows if name == "DeleteMarkers"],
+        ROWS: rows,
     }
     if page.next_key is not None:
         reply["NextKeyMarker"] = encode_key(page.next_key, encoding_type)

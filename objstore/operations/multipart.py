@@ -34,7 +34,7 @@ from objstore.storage.records import (
     Part,
     Upload,
 )
-from objstore.transfer import content, lifetime, steps, versions
+from objstore.transfer import content, lifetime, locks, steps, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_COPY_SOURCE_CONDITIONS,
@@ -178,6 +178,7 @@ async def upload_part(
         want_md5=manifest.mode is Mode.SSE_S3,
         kept=kept_algorithm(upload),
     )
+    locks.require_digest(digests.declared, call.bucket, upload.attributes, request="Put Part")
     data_key = open_upload_key(call, upload, recipe, customer)
     try:
         steps.unwrapped(call, manifest, data_key)

@@ -14,7 +14,8 @@ from objstore.crypt.sse import (
 )
 from objstore.errors import S3Error
 from objstore.names import key_bytes
-from objstore.transfer import content, lifetime, steps, versions
+from objstore.payload import Payload
+from objstore.transfer import content, lifetime, locks, steps, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
@@ -56,12 +57,7 @@ async def put_object(
 ) -> Reply:
     encoded_key = key_bytes(key)
     content.check(headers)
-    if body.length > PUT_BYTES_MAX:
-        raise S3Error(
-            "EntityTooLarge",
-            ProposedSize=str(body.length),
-            MaxSizeAllowed=str(PUT_BYTES_MAX),
-        )
+    _check_size(body)
     asked_for = asked(call, key, attributes)
     check = write_check(conditions, key)
     authorize_match(call, key, conditions.if_match)
@@ -73,6 +69,7 @@ async def put_object(
         steps.generated(call, envelope)
         plain_md5 = envelope.mode is Mode.SSE_S3
         digests = body_digests(body, checksums, content_md5, want_md5=plain_md5)
+        locks.require_digest(digests.declared, call.bucket, asked_for, request="Put Object")
         if check is not None:
             check(services.store.object(call.bucket.bucket_id, encoded_key, inline=False))
         received = await receive(services.store, envelope.key, body, digests=digests)
@@ -107,3 +104,12 @@ async def put_object(
 def _event(call: Call) -> str:
     """What notifications call this write: a form's is not a PUT."""
     return POSTED if call.operation == "PostObject" else PUT
+
+
+def _check_size(body: Payload) -> None:
+    if body.length > PUT_BYTES_MAX:
+        raise S3Error(
+            "EntityTooLarge",
+            ProposedSize=str(body.length),
+            MaxSizeAllowed=str(PUT_BYTES_MAX),
+        )

@@ -28,7 +28,8 @@ class Digests:
 
     After `verify`, `checksum` is the kept value in base64, `verified` the algorithm and value
     that the client declared (None if it declared none), and `md5` the MD5 in hexadecimal, None
-    unless `want_md5` or a Content-MD5 asked for it.
+    unless `want_md5` or a Content-MD5 asked for it. `declared` tells whether the client said
+    anything that the body can be held against.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Digests:
         want_md5: bool = False,
     ) -> None:
         self.algorithm = kept
+        self.declared = promise is not None or content_md5 is not None
         self.want_md5 = want_md5
         self.checksum = ""
         self.md5: str | None = None

@@ -113,6 +113,24 @@ def _years_later(now_ms: int, years: int) -> int:
     return milliseconds(later)
 
 
+def require_digest(
+    declared: bool, bucket: Bucket, attributes: Mapping[str, Any], *, request: str
+) -> None:
+    """Return if a body that will be locked came with something to hold it against.
+
+    `request` names the kind in the message ("Put Object"). Raises InvalidRequest.
+    """
+    configuration = bucket.settings.get(SETTING)
+    if declared or configuration is None:
+        return
+    if "Rule" in configuration or RETENTION in attributes or LEGAL_HOLD in attributes:
+        raise S3Error(
+            "InvalidRequest",
+            f"Content-MD5 OR x-amz-checksum- HTTP header is required for {request} requests with "
+            "Object Lock parameters",
+        )
+
+
 def active_mode(attributes: Mapping[str, Any], now_ms: int) -> str | None:
     """The mode of a retention that still runs."""
     retention = attributes.get(RETENTION)

@@ -136,6 +136,9 @@ ROOTS: Mapping[str, str] = {
     "PutObjectAnnotation": "PutObjectAnnotationResult",
 }
 
+# Lists whose elements stand in one order in the document; the reply has it under `Rows`.
+INTERLEAVED: Mapping[str, tuple[str, ...]] = {"ListObjectVersions": ("Versions", "DeleteMarkers")}
+
 # The document is the root element with the member's text in it.
 TEXT_DOCUMENTS: Mapping[str, str] = {"GetBucketLocation": "LocationConstraint"}
 

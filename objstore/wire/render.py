@@ -135,7 +135,9 @@ def _compile_body(model: ServiceModel, operation: Operation, shape: Shape | None
     text = quirks.TEXT_DOCUMENTS.get(operation.name)
     if text:
         return lambda reply, out, _status: _finish(_text_document(root, reply.get(text)), out)
-    write = DocumentWriter(model).members(modelled)
+    writer = DocumentWriter(model)
+    shared = quirks.INTERLEAVED.get(operation.name)
+    write = writer.members(modelled) if shared is None else writer.interleaved(modelled, shared)
     start = f'{DECLARATION}<{root} xmlns="{quirks.NAMESPACE}">'
 
     def body(reply: Mapping[str, Any], out: Headers, _status: int) -> bytes:
@@ -236,6 +238,29 @@ class DocumentWriter:
                     write(item, out)
 
         return write_members
+
+    def interleaved(self, members: Iterable[Member], shared: tuple[str, ...]) -> Writer:
+        """As `members`, but the elements of the lists `shared` come in the order of `Rows`."""
+        named = {member.name: member for member in members}
+        write_others = self.members([m for name, m in named.items() if name not in shared])
+        write_lists = self.members([named[name] for name in shared])
+        elements = {name: self._model.shape(named[name].shape).element for name in shared}
+        writers = {
+            name: self._element(named[name].wire_name, element)
+            for name, element in elements.items()
+            if element is not None
+        }
+
+        def write_interleaved(value: Mapping[str, Any], out: list[str]) -> None:
+            write_others(value, out)
+            rows = value.get("Rows")
+            if rows is None:
+                write_lists(value, out)
+                return
+            for name, row in rows:
+                writers[name](row, out)
+
+        return write_interleaved
 
     def _plan(self, member: Member) -> _Plan:
         shape = self._model.shape(member.shape)

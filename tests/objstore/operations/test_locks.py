@@ -1,3 +1,5 @@
+import hashlib
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -5,6 +7,7 @@ import pytest
 
 from kms.aws.clock import utc
 from kms.aws.errors import AWSError
+from objstore.checksum import Algorithm, ChecksumHeaders, checksum
 from objstore.errors import S3Error
 from objstore.operations.copy import SourceNamed
 from objstore.transfer.attributes import AttributeHeaders
@@ -19,6 +22,11 @@ async def locked(empty_s3: Any) -> Any:
     await empty_s3.call("CreateBucket", bucket="bucket", object_lock_enabled_for_bucket=True)
     refresh(empty_s3)
     return empty_s3
+
+
+async def put_locked(s3: Any, data: bytes, **members: Any) -> Any:
+    sums = ChecksumHeaders(checksum_crc32=checksum(Algorithm.CRC32, data))
+    return await s3.put("k", data, checksums=sums, **members)
 
 
 def refresh(s3: Any) -> None:
@@ -73,7 +81,7 @@ async def test_object_lock_comes_to_a_versioned_bucket(s3: Any) -> None:
 
 async def test_every_new_version_gets_the_default(locked: Any) -> None:
     await configure(locked, Mode="COMPLIANCE", Days=2)
-    put = await locked.put("k", b"data")
+    put = await put_locked(locked, b"data")
     reply, _ = await locked.get("k")
     assert reply["ObjectLockMode"] == "COMPLIANCE"
     assert reply["ObjectLockRetainUntilDate"] == NOW + timedelta(2)
@@ -89,7 +97,7 @@ async def test_every_new_version_gets_the_default(locked: Any) -> None:
 
 async def test_locks_come_with_the_object(locked: Any) -> None:
     headers = AttributeHeaders("GOVERNANCE", TOMORROW, "ON")
-    await locked.put("k", b"data", attributes=headers)
+    await put_locked(locked, b"data", attributes=headers)
     assert [action for action, _, _ in locked.authorized] == [
         "s3:PutObjectRetention",
         "s3:PutObjectLegalHold",
@@ -176,7 +184,7 @@ async def test_a_legal_hold_holds_until_it_is_lifted(locked: Any) -> None:
 
 
 async def test_a_retention_is_taken_away(locked: Any) -> None:
-    await locked.put("k", b"data", attributes=AttributeHeaders("GOVERNANCE", TOMORROW))
+    await put_locked(locked, b"data", attributes=AttributeHeaders("GOVERNANCE", TOMORROW))
     await retain(locked, None, None, bypass_governance_retention=True)
     assert await refused(locked, "GetObjectRetention", key="k") == (
         404,
@@ -222,3 +230,19 @@ async def test_a_locked_null_version_is_not_replaced(locked: Any) -> None:
     with pytest.raises(AWSError, match="AccessDenied"):
         await locked.put("k", b"replaced")
     assert (await locked.get("k"))[1] == b"kept"
+
+
+async def test_what_is_locked_comes_with_a_checksum(locked: Any) -> None:
+    message = "HTTP header is required for Put {} requests with Object Lock parameters"
+    hold = AttributeHeaders(object_lock_legal_hold_status="ON")
+    with pytest.raises(AWSError, match=message.format("Object")):
+        await locked.put("k", b"data", attributes=hold)
+    upload_id = await locked.begin("k", attributes=hold)
+    with pytest.raises(AWSError, match=message.format("Part")):
+        await locked.part("k", upload_id, 1, b"data")
+    md5 = b64encode(hashlib.md5(b"data").digest()).decode()
+    await locked.put("k", b"data", attributes=hold, content_md5=md5)
+    await locked.put("plain", b"data")
+    await configure(locked, Mode="GOVERNANCE", Days=1)
+    with pytest.raises(AWSError, match=message.format("Object")):
+        await locked.put("plain", b"data")

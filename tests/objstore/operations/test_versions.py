@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
+from objstore.call import ROWS
 from objstore.errors import S3Error
 from objstore.operations.copy import Directives, SourceNamed
 from objstore.operations.multipart import CopiedPart
@@ -112,6 +113,8 @@ async def test_a_delete_marker_hides_the_key_and_goes_again(versioned: Any) -> N
     assert deleted["DeleteMarker"] is True
     marker = deleted["VersionId"]
     assert await listed(versioned) == ([(put["VersionId"], False)], [(marker, True)])
+    rows = (await versioned.call("ListObjectVersions"))[ROWS]
+    assert [name for name, _ in rows] == ["DeleteMarkers", "Versions"]
     assert (await versioned.call("ListObjectsV2"))["KeyCount"] == 0
     with pytest.raises(AWSError) as caught:
         await versioned.get("k")

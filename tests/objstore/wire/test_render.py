@@ -1,5 +1,6 @@
 """Rendering: a round trip through botocore's parser for all operations, and goldens."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
@@ -201,3 +202,13 @@ def test_headers_that_the_model_does_not_have(s3: ServiceModel) -> None:
         render = compile_output(s3, s3.operations[name])
         _, headers, _ = render({"SSEKMSEncryptionContext": "e30="})
         assert (b"x-amz-server-side-encryption-context", b"e30=") in headers
+
+
+def test_versions_and_delete_markers_share_one_order(s3: ServiceModel) -> None:
+    render = compile_output(s3, s3.operations["ListObjectVersions"])
+    rows = [("DeleteMarkers", {"Key": "a"}), ("Versions", {"Key": "a"}), ("DeleteMarkers", {})]
+    _, _, body = render({"Rows": rows, "Versions": [{"Key": "a"}], "Name": "bucket"})
+    assert isinstance(body, bytes)
+    names = re.findall(rb"<(DeleteMarker|Version)>", body)
+    assert names == [b"DeleteMarker", b"Version", b"DeleteMarker"]
+    assert b"<Name>bucket</Name>" in body
