@@ -1,6 +1,10 @@
 """Composition of a worker: its ASGI application and its background work."""
 
+import ctypes
+import multiprocessing
 import os
+import signal
+import sys
 from functools import partial
 
 from kms.aws.arn import s3_bucket
@@ -59,6 +63,7 @@ USES_SECONDS = 1.0
 REPLICATION_SECONDS = 0.25
 NOTIFICATIONS_SECONDS = 0.25
 ACCESS_LOG_SECONDS = 5.0
+_PR_SET_PDEATHSIG = 1
 
 
 def application() -> Application:
@@ -67,6 +72,7 @@ def application() -> Application:
     wall = SystemClock()
     log.configure(settings.log_level, wall)
     harden()
+    follow_parent()
     store = Store.open(settings.data, wall=wall)
     clock = service_clock(settings)
     audit = AuditLog(settings.data / AUDIT_FOLDER, clock)
@@ -129,6 +135,19 @@ def s3_authorizer(services: Services) -> Authorizer:
         account=services.account,
         account_of=services.account_of,
     )
+
+
+def follow_parent() -> None:
+    """Have this worker stopped when the process that started it dies, were it by SIGKILL.
+
+    Nobody else would stop it, and it would keep port and folder from the server's next start.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent.pid:  # It died before it could be followed.
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def s3_door(
