@@ -98,6 +98,15 @@ async def get_object(call: Any, *, key: str, conditions: Conditions, part_number
     """Takes a group."""
 
 
+NO_CONDITIONS = Conditions()
+
+
+async def get_object_with_default(
+    call: Any, *, key: str, conditions: Conditions = NO_CONDITIONS
+) -> None:
+    """Takes a group whose empty instance is its own."""
+
+
 async def put_object(call: Any, *, key: str, body: Any, content_encoding: str = "") -> None:
     """Takes no metadata."""
 
@@ -107,6 +116,8 @@ def test_groups_are_made_and_shared_when_empty(s3: ServiceModel) -> None:
     plain = bind("k", {}, {}, None, None)
     assert plain == {"key": "k", "conditions": Conditions()}
     assert bind("k", {}, {}, None, None)["conditions"] is plain["conditions"]
+    given = compile_input(s3, s3.operations["GetObject"], get_object_with_default)
+    assert given("k", {}, {}, None, None)["conditions"] is NO_CONDITIONS
     headers = {"if-match": '"x"', "if-modified-since": "Thu, 29 Feb 2024 23:59:58 GMT"}
     moment = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
     assert bind("k", {"partNumber": "2"}, headers, None, None) == {

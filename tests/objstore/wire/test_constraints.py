@@ -22,7 +22,23 @@ def refusal(service: str, operation: str, members: dict[str, Any]) -> str:
 
 
 URL = "https://" + "u" * 300
+TAG = {"Key": "k", "Value": "v"}
 CASES: list[tuple[str, str, dict[str, Any], str]] = [
+    ("iam", "UpdateAccountPasswordPolicy", {"RequireSymbols": True}, ""),
+    (
+        "iam",
+        "CreateUser",
+        {"UserName": "bob", "Tags": [TAG] * 51},
+        "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must "
+        "have length less than or equal to 50",
+    ),
+    (
+        "iam",
+        "GetAccountAuthorizationDetails",
+        {"Filter": ["Nobody"]},
+        "1 validation error detected: Value at 'filter' failed to satisfy constraint: Member must "
+        "satisfy constraint: [Member must satisfy enum value set]",
+    ),
     ("iam", "CreateUser", {"UserName": "bob"}, ""),
     (
         "iam",
