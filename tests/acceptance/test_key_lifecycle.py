@@ -229,3 +229,16 @@ def test_objects_stay_readable_when_their_key_rotates(serve: Callable[..., Any])
     assert len(kms.list_key_rotations(KeyId=key_id)["Rotations"]) == 3
     for number in range(3):
         assert s3.get_object(Bucket="rotating", Key=str(number))["Body"].read() == b"body"
+
+
+def test_the_answer_to_a_move_comes_when_objects_have_expired(serve: Callable[..., Any]) -> None:
+    server = serve("--dev", "--workers", "2")
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="expiring")
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    s3.put_bucket_lifecycle_configuration(
+        Bucket="expiring", LifecycleConfiguration={"Rules": [rule]}
+    )
+    s3.put_object(Bucket="expiring", Key="key", Body=b"body")
+    move_clock(server, advance_seconds=3 * DAY)
+    assert s3.list_objects_v2(Bucket="expiring")["KeyCount"] == 0
