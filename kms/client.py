@@ -65,6 +65,14 @@ class DataKey:
     key_material_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """What a KMS key has encrypted."""
+
+    wrapped: bytes
+    key_arn: str
+
+
 class KMS:
     """A key management service in this process. Belongs to the thread that opened it."""
 
@@ -113,6 +121,33 @@ class KMS:
         arguments = {"ciphertext_blob": wrapped, "encryption_context": context}
         output = self._service.call("Decrypt", arguments, caller)
         return DataKey(output["Plaintext"], wrapped, output["KeyId"], output["KeyMaterialId"])
+
+    def encrypt(
+        self, caller: Caller, *, key_id: str, plaintext: bytearray, context: Mapping[str, str]
+    ) -> Wrapped:
+        """Encrypt as `caller`."""
+        arguments = {"key_id": key_id, "plaintext": plaintext, "encryption_context": context}
+        output = self._service.call("Encrypt", arguments, caller)
+        return Wrapped(output["CiphertextBlob"], output["KeyId"])
+
+    def re_encrypt(
+        self,
+        caller: Caller,
+        *,
+        wrapped: bytes,
+        context: Mapping[str, str],
+        to_key_id: str,
+        to_context: Mapping[str, str],
+    ) -> Wrapped:
+        """ReEncrypt as `caller`."""
+        arguments = {
+            "ciphertext_blob": wrapped,
+            "source_encryption_context": context,
+            "destination_key_id": to_key_id,
+            "destination_encryption_context": to_context,
+        }
+        output = self._service.call("ReEncrypt", arguments, caller)
+        return Wrapped(output["CiphertextBlob"], output["KeyId"])
 
     def permit(
         self, caller: Caller, *, operation: str, key_id: str, context: Mapping[str, str]

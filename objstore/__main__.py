@@ -1,4 +1,4 @@
-"""The command line: `serve`, `env`, `inspect`, `explain`, `check`, `reseal` and `rotate-root`.
+"""The command line: `objstore serve` and what looks at, checks and re-keys a data folder.
 
 Every flag of `serve` is also an environment variable, `OBJSTORE_` and the flag's name.
 """
@@ -15,6 +15,8 @@ from objstore import compose, log, offline
 from objstore.account.oidc import ALGORITHMS_DEFAULT, KEY_TYPES
 from objstore.account.seed import SeedError
 from objstore.compose import StartError
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, headers_for
+from objstore.errors import AWSError
 from objstore.explain import Asked, ExplainError, read_context
 from objstore.rules.notification import parse_targets
 from objstore.settings import (
@@ -25,6 +27,7 @@ from objstore.settings import (
     MANAGEMENT_EVENTS,
     Settings,
 )
+from objstore.transfer.rewrap import Target
 
 DATA = click.option(
     "--data",
@@ -189,15 +192,18 @@ def env(data: Path, root: str, endpoint: str, region: str, account: str, dev: bo
 @ROOT
 @click.argument("target")
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True)
-def inspect(data: Path, root: str, target: str, account: str) -> None:
+@click.option("--customer-key", type=FILE, help="The file with the 32 bytes of an SSE-C key.")
+def inspect(data: Path, root: str, target: str, account: str, customer_key: Path | None) -> None:
     """Show what lies on disk for s3://BUCKET/KEY, and whether all of it verifies."""
     scheme, _, rest = target.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket or not key:
         raise click.UsageError("the target has the form s3://BUCKET/KEY")
+    customer = NO_CUSTOMER_KEY if customer_key is None else headers_for(customer_key.read_bytes())
+    settings = Settings(data, account=account, root=root)
     try:
         text, verified = asyncio.run(
-            offline.inspect(Settings(data, account=account, root=root), bucket=bucket, key=key)
+            offline.inspect(settings, bucket=bucket, key=key, customer=customer)
         )
     except StartError as error:
         raise click.ClickException(str(error)) from None
@@ -221,6 +227,35 @@ def explain(data: Path, root: str, context: tuple[str, ...], **question: str) ->
         raise click.ClickException(str(error)) from None
     click.echo(line)
     sys.exit(0 if allowed else 1)
+
+
+@main.command()
+@DATA
+@ROOT
+@click.option("--bucket", required=True, help="The bucket whose objects get another key.")
+@click.option("--to", "key_id", required=True, help="The KMS key: id, ARN, alias or alias ARN.")
+@click.option("--bucket-key", is_flag=True, help="Use S3 Bucket Keys.")
+@click.option(
+    "--limit", type=click.IntRange(1), help="Stop after so many objects; run again to go on."
+)
+def rewrap(
+    data: Path, root: str, bucket: str, key_id: str, bucket_key: bool, limit: int | None
+) -> None:
+    """Wrap the data keys of a bucket's objects by another KMS key. No object's bytes move."""
+    try:
+        count = asyncio.run(
+            offline.rewrap(
+                Settings(data, root=root),
+                bucket=bucket,
+                target=Target(key_id, bucket_key),
+                rewrapped_max=limit,
+                report=click.echo,
+            )
+        )
+    except (StartError, AWSError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"done {count}")
+    sys.exit(1 if count.failed else 0)
 
 
 @main.command()

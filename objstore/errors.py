@@ -185,6 +185,11 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "The source object of the COPY operation is not in the active tier and is only stored in "
         "Amazon S3 Glacier.",
     ),
+    "OperationAborted": (
+        409,
+        "A conflicting conditional operation is currently in progress against this resource. "
+        "Please try again.",
+    ),
     "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
     "PolicyTooLarge": (400, "Policy exceeds the maximum allowed document size."),
     "PreconditionFailed": (

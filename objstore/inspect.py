@@ -2,7 +2,8 @@
 
 For people who want to see envelope encryption: blob and header, the wrapped data key, its KMS key
 and encryption context, some ciphertext. Plaintext is opened to verify it and never shown. The data
-key comes from the KMS only, through `DataKeys`, so who may not decrypt sees no more than the disk.
+key comes from the KMS only, through `DataKeys`, or from the customer's key, so who may not decrypt
+sees no more than the disk.
 """
 
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from dataclasses import dataclass, field
 from kms.aws import arn
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Principal, PrincipalKind
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.crypt.data_keys import DataKeys
-from objstore.crypt.frames import HEADER_LENGTH, Header, Opener, TamperedError, wipe
-from objstore.crypt.manifest import Manifest, PartEntry, decode, verify
-from objstore.crypt.sse import describe
+from objstore.crypt.frames import HEADER_LENGTH, Header, TamperedError, wipe
+from objstore.crypt.layers import BlobOpener
+from objstore.crypt.manifest import BUCKET_KEY, Manifest, Mode, PartEntry, decode, verify
+from objstore.crypt.wrapped import split
 from objstore.storage.blobs import blob_path
 from objstore.storage.records import INLINE, BlobRef, Bucket, StoredObject, StoreError
 from objstore.storage.store import Store
@@ -22,6 +25,12 @@ CIPHERTEXT_BYTES_SHOWN = 64
 BLOBS_SHOWN_MAX = 8
 BATCH_BYTES = 1 << 20
 LINE_BYTES = 16
+ENCRYPTIONS = {
+    Mode.SSE_S3: "AES256 (SSE-S3)",
+    Mode.SSE_KMS: "aws:kms (SSE-KMS)",
+    Mode.DSSE_KMS: "aws:kms:dsse (DSSE-KMS): two layers, two keys",
+    Mode.SSE_C: "AES256 (SSE-C)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +70,17 @@ class Report:
 
 
 async def inspect_object(
-    store: Store, data_keys: DataKeys, *, bucket: str, key: str
+    store: Store,
+    data_keys: DataKeys,
+    *,
+    bucket: str,
+    key: str,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
 ) -> tuple[str, bool]:
     """The report on an object as text, and whether everything in it verified.
 
-    The KMS is asked as the root of the bucket's account. Blocks the loop (the KMS belongs to its
-    thread), so this is for a command of its own, not for a server.
+    The KMS is asked as the root of the bucket's account; `customer` is for SSE-C. Blocks the
+    loop (the KMS belongs to its thread), so this is for a command of its own, not for a server.
     """
     found = store.bucket(bucket)
     if found is None:
@@ -75,7 +89,9 @@ async def inspect_object(
     if stored is None or stored.delete_marker:
         return f"there is no object {key} in the bucket {bucket}", False
     caller = account_root(found)
-    report = inspect(store, data_keys, caller=caller, bucket=found, key=key, stored=stored)
+    report = inspect(
+        store, data_keys, caller=caller, bucket=found, key=key, stored=stored, customer=customer
+    )
     return render(report), report.verified
 
 
@@ -95,6 +111,7 @@ def inspect(
     bucket: Bucket,
     key: str,
     stored: StoredObject,
+    customer: CustomerKeyHeaders = NO_CUSTOMER_KEY,
 ) -> Report:
     """Look at everything that an object version consists of. Blocking.
 
@@ -110,7 +127,7 @@ def inspect(
     for part in manifest.parts[:BLOBS_SHOWN_MAX]:
         if part.blob_id in refs:
             report.blobs.append(_look(store, part, refs[part.blob_id]))
-    data_key = _open_key(report, data_keys, caller, bucket, manifest)
+    data_key = _open_key(report, data_keys, caller, bucket, manifest, customer)
     if data_key is None:
         return report
     try:
@@ -148,14 +165,23 @@ def _printable(line: str) -> str:
 
 
 def _open_key(
-    report: Report, data_keys: DataKeys, caller: Caller, bucket: Bucket, manifest: Manifest
+    report: Report,
+    data_keys: DataKeys,
+    caller: Caller,
+    bucket: Bucket,
+    manifest: Manifest,
+    customer: CustomerKeyHeaders,
 ) -> bytearray | None:
+    by = "the customer's key" if manifest.mode is Mode.SSE_C else "the KMS"
+    what = f"data key, unwrapped by {by}"
     try:
-        data_key = data_keys.open(caller, manifest, bucket=bucket, key=manifest.key)
+        data_key = data_keys.open(
+            caller, manifest, bucket=bucket, key=manifest.key, customer=customer
+        )
     except (AWSError, TamperedError) as error:
-        report.checks.append(Check("data key, unwrapped by the KMS", False, str(error)))
+        report.checks.append(Check(what, False, str(error)))
         return None
-    report.checks.append(Check("data key, unwrapped by the KMS", True))
+    report.checks.append(Check(what, True))
     return data_key
 
 
@@ -186,11 +212,15 @@ def _check_blob(store: Store, data_key: bytearray, part: PartEntry, ref: BlobRef
 def _open_chunks(store: Store, data_key: bytearray, part: PartEntry, ref: BlobRef) -> int:
     """Open every chunk and forget it; how many there are. Raises TamperedError, StoreError."""
     with store.open_blob(ref) as reader:
-        header = bytearray(min(HEADER_LENGTH, reader.size))
-        reader.read_into(header, 0)
-        opener = Opener(
+
+        def read(offset: int, length: int) -> bytearray:
+            buffer = bytearray(length)
+            reader.read_into(buffer, offset)
+            return buffer
+
+        opener = BlobOpener(
             data_key,
-            bytes(header),
+            read,
             blob_id=part.blob_id,
             size=reader.size,
             plaintext_length=part.length,
@@ -198,12 +228,8 @@ def _open_chunks(store: Store, data_key: bytearray, part: PartEntry, ref: BlobRe
         )
         step = max(BATCH_BYTES, opener.chunk_length)
         for start in range(0, max(part.length, 1), step):
-            offset, length, first = opener.span(start, min(start + step, part.length))
-            sealed = bytearray(length)
-            reader.read_into(sealed, offset)
-            out = bytearray(length)
-            opener.open(sealed, first, out)
-            wipe(out)
+            located = opener.locate(start, min(start + step, part.length))
+            opener.open(located, read(located.offset, located.length))
         return max(1, -(-part.length // opener.chunk_length))
 
 
@@ -226,17 +252,33 @@ def _look(store: Store, part: PartEntry, ref: BlobRef) -> BlobReport:
 
 
 def _manifest_lines(stored: StoredObject, manifest: Manifest) -> list[str]:
-    described = describe(manifest)
     lines = [
         f"  ETag               {manifest.etag}",
-        f"  encryption         {described['ServerSideEncryption']}",
-        f"  KMS key            {manifest.kms_key_arn or 'the key that S3 owns'}",
+        f"  encryption         {ENCRYPTIONS[manifest.mode]}",
+        *_key_lines(manifest),
     ]
     for name, value in sorted(manifest.context.items()):
         lines.append(f"  context            {name} = {value}")
     lines.append(f"  wrapped data key   {len(manifest.wrapped_key)} bytes")
     lines += _hex_lines(manifest.wrapped_key)
     lines.append(f"  manifest           {len(stored.manifest)} bytes, MAC {stored.mac.hex()}")
+    return lines
+
+
+def _key_lines(manifest: Manifest) -> list[str]:
+    """What wraps the data key."""
+    if manifest.mode is Mode.SSE_C:
+        return ["  wrapped by         the customer's key, which is not kept"]
+    if manifest.mode is Mode.SSE_S3:
+        return ["  KMS key            the key that S3 owns"]
+    lines = [f"  KMS key            {manifest.kms_key_arn}"]
+    if manifest.mode is Mode.DSSE_KMS:
+        lines.append("  outer layer        under the key that S3 owns")
+    if manifest.flags & BUCKET_KEY:
+        bucket_key, _ = split(manifest.wrapped_key)
+        lines.append(
+            f"  bucket key         wrapped, {len(bucket_key)} bytes; it wraps the data key"
+        )
     return lines
 
 

@@ -79,6 +79,12 @@ class CopySourceKeyHeaders:
         )
 
 
+def headers_for(key: bytes) -> CustomerKeyHeaders:
+    """The headers that would bring `key`."""
+    md5 = hashlib.md5(key, usedforsecurity=False).digest()
+    return CustomerKeyHeaders(ALGORITHM, b64encode(key).decode(), b64encode(md5).decode())
+
+
 NO_CUSTOMER_KEY = CustomerKeyHeaders()
 NO_COPY_SOURCE_KEY = CopySourceKeyHeaders()
 

@@ -181,6 +181,57 @@ class DataKeys:
             raise _as_s3(error) from error
         return wrapped
 
+    def rewrap(
+        self,
+        caller: Caller,
+        envelope: Wrapped,
+        data_key: bytearray,
+        choice: Choice,
+        *,
+        bucket: Bucket,
+        key: str,
+    ) -> Envelope:
+        """The opened data key of `envelope`, wrapped as `choice` (SSE-KMS) says; without plaintext.
+
+        Raises what `generate` raises.
+        """
+        context = context_for(choice, bucket=bucket, key=key)
+        forwarded = _forwarded(caller, bucket)
+        try:
+            if choice.bucket_key:
+                wrapped, key_arn = self._bucket_keys.seal(
+                    forwarded,
+                    data_key,
+                    key_id=choice.key_id,
+                    context=context,
+                    place=_place(bucket, key.encode()),
+                )
+                return Envelope(choice.mode, key_arn, wrapped, context, flags=BUCKET_KEY)
+            if envelope.mode is Mode.SSE_KMS and not envelope.flags & BUCKET_KEY:
+                made = self._kms.re_encrypt(
+                    forwarded,
+                    wrapped=envelope.wrapped_key,
+                    context=envelope.context,
+                    to_key_id=choice.key_id,
+                    to_context=context,
+                )
+            else:
+                made = self._kms.encrypt(
+                    forwarded, key_id=choice.key_id, plaintext=data_key, context=context
+                )
+        except AWSError as error:
+            raise _as_s3(error) from error
+        return Envelope(choice.mode, made.key_arn, made.wrapped, context)
+
+    def key_arn(self, caller: Caller, key_id: str, *, bucket: Bucket) -> str:
+        """The ARN of the KMS key that `key_id` names. Raises the KMS's error as `KMS.…`."""
+        try:
+            return self._kms.permit(
+                _forwarded(caller, bucket), operation="DescribeKey", key_id=key_id, context={}
+            )
+        except AWSError as error:
+            raise _as_s3(error) from error
+
     def seal_binding(self, keys: BindingKeys, *, upload_id: str) -> bytes:
         """The keys that complete an upload, wrapped by S3's own key for as long as it takes."""
         packed = keys.pack()

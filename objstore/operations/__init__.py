@@ -14,6 +14,7 @@ from objstore.operations import (
     copy,
     delete,
     encryption,
+    encryption_update,
     identified,
     listing,
     locks,
@@ -130,6 +131,7 @@ OPERATIONS: Mapping[str, Callable[..., Awaitable[Reply]]] = {
     "PutPublicAccessBlock": configuration.put_public_access_block,
     "RenameObject": rename.rename_object,
     "RestoreObject": restore.restore_object,
+    "UpdateObjectEncryption": encryption_update.update_object_encryption,
     "UploadPart": multipart.upload_part,
     "UploadPartCopy": multipart.upload_part_copy,
 }

@@ -81,13 +81,14 @@ async def _get(
     archive.check_readable(stored, attributes.now_ms(call))
     manifest = decode(stored.manifest)
     span = _span(selection, manifest)
-    reply = _described(call, key, stored, manifest, selection, overrides, span)
-    reply.update(describe(manifest, customer))
     start, stop = span or (0, stored.size)
     steps.found(call, key, manifest, stored)
     data_key = open_key(call, call.bucket, stored, manifest, customer)
     try:
         steps.unwrapped(call, manifest, data_key)
+        # Only now is the manifest known to be the one that was written.
+        reply = _described(call, key, stored, manifest, selection, overrides, span)
+        reply.update(describe(manifest, customer))
         if selection.checksum_mode == ENABLED:
             _add_checksum(reply, data_key, manifest, selection)
         body: Body = await send(

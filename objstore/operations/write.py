@@ -14,7 +14,6 @@ from objstore.crypt.sse import (
 )
 from objstore.errors import S3Error
 from objstore.names import key_bytes
-from objstore.payload import Payload
 from objstore.transfer import content, lifetime, locks, steps, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
@@ -106,7 +105,7 @@ def _event(call: Call) -> str:
     return POSTED if call.operation == "PostObject" else PUT
 
 
-def _check_size(body: Payload) -> None:
+def _check_size(body: Body) -> None:
     if body.length > PUT_BYTES_MAX:
         raise S3Error(
             "EntityTooLarge",

@@ -108,6 +108,7 @@ def check_place(stored: StoredObject, manifest: Manifest) -> None:
         or manifest.created_ms != stored.modified_ms
         or manifest.checksum_algorithm != stored.checksum_algorithm
         or manifest.checksum_type != stored.checksum_type
+        or len(manifest.parts) != len(stored.blobs)
     ):
         raise TamperedError("manifest")
 

@@ -252,7 +252,8 @@ def seal_part(
 ) -> bytes:
     """What a part's row keeps of it besides its blob."""
     sums = {received.checksum_algorithm: received.checksum}
-    binding = _binding(upload_id, number, received.size, etag, received.commitment)
+    place = f"{upload_id}/{number}/{received.size}/{etag}"
+    binding = _binding(place, received.blob.blob_id, received.commitment)
     keys = BindingKeys.derive(data_key)
     try:
         return received.commitment + seal_checksums(keys.checksums, sums, binding=binding)
@@ -265,20 +266,21 @@ def open_part(keys: BindingKeys, recipe: Recipe, part: Part) -> tuple[str, str]:
 
     Raises TamperedError, also for a part that lies in another part's row.
     """
+    place = f"{part.upload_id}/{part.number}/{part.size}/{part.etag}"
     commitment = part.sealed[: recipe.commitment_length]
     sums = open_checksums(
         keys.checksums,
         part.sealed[recipe.commitment_length :],
-        binding=_binding(part.upload_id, part.number, part.size, part.etag, commitment),
+        binding=_binding(place, part.blob.blob_id, commitment),
     )
     for algorithm, value in sums.items():
         return algorithm, value
     raise TamperedError("checksums")
 
 
-def _binding(upload_id: str, number: int, size: int, etag: str, commitment: bytes) -> bytes:
-    """What a part's sealed checksum belongs to; the commitment stands for its blob and its key."""
-    return f"{upload_id}/{number}/{size}/{etag}/".encode() + commitment
+def _binding(place: str, blob_id: bytes, commitment: bytes) -> bytes:
+    """What a part's sealed checksum belongs to: its row and its blob."""
+    return place.encode() + b"/" + blob_id + commitment
 
 
 def kept_algorithm(upload: Upload) -> Algorithm:

@@ -51,6 +51,8 @@ class DocumentReader:
         return self._structure(fields, attributes, required)
 
     def _compile(self, shape: Shape) -> ElementReader:
+        if shape.name in quirks.LENIENT_SHAPES:
+            return self._lenient(shape)
         if shape.type == "structure":
             return self.members(dict(shape.members), shape.required)
         if shape.type == "list":
@@ -66,6 +68,26 @@ class DocumentReader:
                 raise S3Error("MalformedXML") from None
 
         return read_scalar
+
+    def _lenient(self, shape: Shape) -> ElementReader:
+        """The reader of a structure that its operation judges itself."""
+        readers = {
+            member.wire_name: (member.name, self.reader(self._model.shape(member.shape)))
+            for member in shape.members.values()
+        }
+
+        def read_leniently(element: etree._Element) -> dict[str, Any]:
+            values: dict[str, Any] = {}
+            for child in element:
+                tag = split_tag(str(child.tag))[1]
+                name, read = readers.get(tag, (tag, None))
+                try:
+                    values[name] = child.text if read is None else read(child)
+                except S3Error:
+                    values[name] = child.text
+            return values
+
+        return read_leniently
 
     def _list(self, shape: Shape) -> ElementReader:
         assert shape.element is not None

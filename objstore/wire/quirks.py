@@ -90,6 +90,10 @@ REFUSED_HEADERS: Mapping[str, frozenset[str]] = {
 _CONTEXT = {"SSEKMSEncryptionContext": "x-amz-server-side-encryption-context"}
 EXTRA_HEADERS: Mapping[str, Mapping[str, str]] = {"GetObject": _CONTEXT, "HeadObject": _CONTEXT}
 
+# Structures whose faults have errors that only the operation knows: nothing in them is required,
+# values that cannot be converted stay text, and unknown elements are there by their names.
+LENIENT_SHAPES = frozenset({"ObjectEncryption", "SSEKMSEncryption"})
+
 # Conditional dates that cannot be read do not count (RFC 9110, section 13.1.3).
 LENIENT_DATES = frozenset(
     {

@@ -357,6 +357,29 @@ def test_a_plain_upload_completes_without_its_key(server: Any, kms: Any, bucket:
     plain.complete_multipart_upload(**complete("SHA256"))
 
 
+def test_an_object_gets_another_key_in_place(s3: Any, kms: Any, bucket: str, key: str) -> None:
+    """UpdateObjectEncryption: the bytes, the ETag and the dates stay."""
+    place = {"Bucket": bucket, "Key": "moved"}
+    s3.put_object(**place, Body=LARGE, Metadata={"colour": "blue"})
+    before = s3.head_object(**place)
+    s3.update_object_encryption(
+        **place, ObjectEncryption={"SSEKMS": {"KMSKeyArn": key, "BucketKeyEnabled": True}}
+    )
+    after = s3.get_object(**place)
+    assert after["Body"].read() == LARGE
+    assert (after["SSEKMSKeyId"], after["BucketKeyEnabled"]) == (key, True)
+    for member in ("ETag", "LastModified", "Metadata", "ContentType", "ContentLength"):
+        assert after[member] == before[member]
+    other = kms.create_key()["KeyMetadata"]["Arn"]
+    s3.update_object_encryption(**place, ObjectEncryption={"SSEKMS": {"KMSKeyArn": other}})
+    kms.disable_key(KeyId=other)
+    assert failure(s3.get_object, **place)[2] == f"{other} is disabled."
+    by_alias = {"SSEKMS": {"KMSKeyArn": "arn:aws:kms:us-east-1:123456789012:alias/own"}}
+    code, status, message = failure(s3.update_object_encryption, **place, ObjectEncryption=by_alias)
+    assert (code, status) == ("InvalidRequest", 400)
+    assert "valid AWS KMS key Amazon Resource Name" in message
+
+
 @pytest.mark.parametrize(
     ("key_spec", "usage"), [("RSA_2048", "ENCRYPT_DECRYPT"), ("HMAC_256", "GENERATE_VERIFY_MAC")]
 )

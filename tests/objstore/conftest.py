@@ -1,5 +1,6 @@
 """An S3 in process, without the wire: a real store, a real KMS, handlers called as functions."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from kms.aws.arn import account_root
+from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.aws.identity import Caller, Principal, PrincipalKind
 from kms.client import KMS, RootSettings, open_kms
@@ -49,14 +51,17 @@ class S3:
 
     caller_of = staticmethod(caller_of)
 
-    def __init__(self, store: Store, kms: KMS, clock: FixedClock, folder: Path) -> None:
+    def __init__(
+        self, store: Store, kms: KMS, clock: FixedClock, folder: Path, audit: MemorySink
+    ) -> None:
+        self.audit = audit
         self.store = store
         self.kms = kms
         self.clock = clock
         self.folder = folder
         self.services = Services(
             store,
-            DataKeys(kms),
+            DataKeys(kms, insecure_customer_keys=True),
             clock,
             Settings(data=folder),
             Directory().account,
@@ -121,6 +126,26 @@ class S3:
             **members,
         )
 
+    def kms_events(self) -> list[str]:
+        """The names of the calls that the KMS has recorded; they are forgotten."""
+        names = [event["eventName"] for event in self.audit.events]
+        self.audit.events.clear()
+        return names
+
+    def make_key(self) -> str:
+        """A new KMS key's ARN."""
+        body = self.kms_call("CreateKey")
+        return str(body["KeyMetadata"]["Arn"])
+
+    def kms_call(self, operation: str, **members: Any) -> Any:
+        """A call of the KMS's own API by the root of the account, which leaves no event here."""
+        root = caller_of(ACCOUNT)
+        body = json.dumps(members).encode()
+        status, document = self.kms.handle(f"TrentService.{operation}", body, root)
+        assert status == 200, bytes(document)
+        self.audit.events.pop()
+        return json.loads(bytes(document)) if document else {}
+
     def blob_files(self) -> list[Path]:
         """The files of all sealed blobs."""
         return [path for path in (self.folder / "blobs").rglob("*") if path.is_file()]
@@ -141,8 +166,9 @@ async def empty_s3(tmp_path: Path) -> AsyncIterator[S3]:
     clock = FixedClock(1_700_000_000.25)
     create_folder(tmp_path)
     store = Store.open(tmp_path, wall=clock, space_reserve_bytes=0)
-    kms = open_kms(tmp_path, clock=clock, root=RootSettings())
-    yield S3(store, kms, clock, tmp_path)
+    audit = MemorySink()
+    kms = open_kms(tmp_path, clock=clock, root=RootSettings(), audit=audit)
+    yield S3(store, kms, clock, tmp_path, audit)
     kms.close()
     await store.close()
 

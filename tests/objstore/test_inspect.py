@@ -3,15 +3,17 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kms.aws.clock import FixedClock
 from kms.client import KMS, RootSettings, open_kms
 from objstore.crypt import frames, manifest
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, headers_for
 from objstore.crypt.data_keys import DataKeys
 from objstore.crypt.manifest import Manifest, Mode, PartEntry
-from objstore.crypt.sse import Choice
+from objstore.crypt.sse import Choice, EncryptionHeaders
 from objstore.inspect import BLOBS_SHOWN_MAX, account_root, inspect_object
 from objstore.storage.blobs import blob_path, inline_blob, new_blob_id
 from objstore.storage.records import BlobRef, Bucket, StoredObject
@@ -106,6 +108,48 @@ def sealed(
         blobs=tuple(refs),
         inline=data if inline else None,
     )
+
+
+CUSTOMER = headers_for(b"k" * 32)
+
+
+async def test_every_mode_is_shown(s3: Any) -> None:
+    """As operations store it, in a file, and opened whatever its layers and keys."""
+    rule = {"BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}
+    await s3.call("PutBucketEncryption", server_side_encryption_configuration={"Rules": [rule]})
+    s3.bucket = s3.store.bucket("bucket")
+    customer = EncryptionHeaders(
+        sse_customer_algorithm=CUSTOMER.sse_customer_algorithm,
+        sse_customer_key=CUSTOMER.sse_customer_key,
+        sse_customer_key_md5=CUSTOMER.sse_customer_key_md5,
+    )
+    key_arn = s3.make_key()
+    for encryption, shown in (
+        (EncryptionHeaders("AES256"), ["(SSE-S3)", "the key that S3 owns"]),
+        (EncryptionHeaders("aws:kms", key_arn), ["(SSE-KMS)", key_arn]),
+        (
+            EncryptionHeaders("aws:kms", key_arn, bucket_key_enabled=True),
+            ["(SSE-KMS)", key_arn, "bucket key         wrapped, ", "= arn:aws:s3:::bucket"],
+        ),
+        (
+            EncryptionHeaders("aws:kms:dsse", key_arn),
+            ["(DSSE-KMS): two layers, two keys", key_arn, "outer layer        under the key"],
+        ),
+        (customer, ["(SSE-C)", "the customer's key, which is not kept"]),
+    ):
+        await s3.put("k", PLAINTEXT * 40_000, encryption=encryption)
+        data_keys = s3.services.data_keys
+        needed = CUSTOMER if encryption is customer else NO_CUSTOMER_KEY
+        text, verified = await inspect_object(
+            s3.store, data_keys, bucket="bucket", key="k", customer=needed
+        )
+        assert verified, text
+        assert "every chunk (11)" in text
+        for fragment in shown:
+            assert fragment in text
+    text, verified = await inspect_object(s3.store, data_keys, bucket="bucket", key="k")
+    assert not verified
+    assert "FAILED data key, unwrapped by the customer's key" in text
 
 
 async def inspected(store: Store, kms: KMS, key: str = "k") -> tuple[str, bool]:

@@ -8,8 +8,12 @@ from click.testing import CliRunner
 from objstore import __main__, compose, offline
 from objstore.__main__ import main, variable
 from objstore.compose import StartError
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders, headers_for
+from objstore.errors import AWSError
 from objstore.explain import Asked
+from objstore.rewrap import Count
 from objstore.settings import Settings
+from objstore.transfer.rewrap import Target
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -157,16 +161,53 @@ def test_inspect_wants_an_object(target: str) -> None:
 def test_inspect_exits_with_what_it_found(
     verified: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, str, CustomerKeyHeaders]] = []
 
-    async def inspect(settings: Settings, *, bucket: str, key: str) -> tuple[str, bool]:
-        asked.append((bucket, key))
+    async def inspect(
+        settings: Settings, *, bucket: str, key: str, customer: CustomerKeyHeaders
+    ) -> tuple[str, bool]:
+        asked.append((bucket, key, customer))
         return "what lies there", verified
 
     monkeypatch.setattr(offline, "inspect", inspect)
     code, output = run("inspect", "s3://bucket/a/b", "--data", str(tmp_path))
     assert (code, output) == (0 if verified else 1, "what lies there\n")
-    assert asked == [("bucket", "a/b")]
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    run("inspect", "s3://bucket/a/b", "--customer-key", str(tmp_path / "key"))
+    assert asked == [
+        ("bucket", "a/b", NO_CUSTOMER_KEY),
+        ("bucket", "a/b", headers_for(b"k" * 32)),
+    ]
+
+
+def test_rewrap_tells_its_progress_and_exits(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    counts = [Count(versions=2, rewrapped=2), Count(versions=2, failed=1)]
+
+    async def rewrap(settings: Settings, *, report: Callable[[str], None], **named: Any) -> Count:
+        asked.append(named)
+        report("a page")
+        return counts.pop(0)
+
+    monkeypatch.setattr(offline, "rewrap", rewrap)
+    line = ["rewrap", "--bucket", "b", "--to", "alias/new"]
+    done = "done versions=2 rewrapped=2 already=0 refused=0 failed=0"
+    assert run(*line) == (0, f"a page\n{done}\n")
+    assert run(*line, "--bucket-key", "--limit", "7")[0] == 1
+    assert asked == [
+        {"bucket": "b", "target": Target("alias/new", False), "rewrapped_max": None},
+        {"bucket": "b", "target": Target("alias/new", True), "rewrapped_max": 7},
+    ]
+
+
+def test_rewrap_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def rewrap(settings: Settings, **named: Any) -> Count:
+        raise AWSError("KMS.NotFoundException", "Invalid keyId 'nobody'")
+
+    monkeypatch.setattr(offline, "rewrap", rewrap)
+    code, output = run("rewrap", "--bucket", "b", "--to", "nobody")
+    assert code == 1
+    assert "Invalid keyId 'nobody'" in output
 
 
 def test_explain_asks_and_exits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

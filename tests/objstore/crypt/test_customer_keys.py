@@ -29,6 +29,10 @@ def headers_of(key: bytes | bytearray, **changed: str | None) -> CustomerKeyHead
 GOOD = headers_of(KEY)
 
 
+def test_headers_are_made_for_a_key() -> None:
+    assert customer_keys.headers_for(bytes(KEY)) == GOOD
+
+
 def test_a_key_is_read() -> None:
     assert customer_keys.read_key(GOOD) == KEY
     customer_keys.check(GOOD)

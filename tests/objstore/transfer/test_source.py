@@ -119,6 +119,7 @@ async def test_the_key_is_opened_with_the_manifest_verified(s3: Any) -> None:
         "modified_ms",
         "checksum_algorithm",
         "checksum_type",
+        "blobs",
         "mac",
         "manifest",
     ],
@@ -136,6 +137,7 @@ async def test_a_manifest_in_another_row_is_refused(
         "modified_ms": 1,
         "checksum_algorithm": "CRC32",
         "checksum_type": "COMPOSITE",
+        "blobs": (),
         "mac": bytes(32),
         "manifest": other.manifest,
     }

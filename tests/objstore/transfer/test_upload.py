@@ -199,6 +199,7 @@ def test_checksums_of_parts_are_sealed_to_their_place() -> None:
         replace(one, upload_id="v"),
         replace(one, size=5),
         replace(one, etag="other"),
+        replace(one, blob=replace(one.blob, blob_id=bytes(16))),
         replace(one, sealed=b"X" + one.sealed[1:]),
     ):
         with pytest.raises(TamperedError, match="checksums"):

@@ -41,6 +41,13 @@ def read(model: ServiceModel, shape: str, document: str, items_max: int = 3) -> 
             {"LocationConstraint": "nowhere"},
         ),
         ("VersioningConfiguration", "<V/>", {}),
+        ("ObjectEncryption", "<O><SSE-C/><SSE-KMS/></O>", {"SSE-C": None, "SSEKMS": {}}),
+        (
+            "ObjectEncryption",
+            "<O><SSE-KMS><KMSKeyArn>a</KMSKeyArn><BucketKeyEnabled>maybe</BucketKeyEnabled>"
+            "</SSE-KMS></O>",
+            {"SSEKMS": {"KMSKeyArn": "a", "BucketKeyEnabled": "maybe"}},
+        ),
     ],
 )
 def test_documents(s3: ServiceModel, shape: str, document: str, value: object) -> None:
