@@ -4,8 +4,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,16 @@ class Server:
     access_key_id: str = "test"
     secret_access_key: str = "test"
     region: str = "us-east-1"
+    session_token: str = ""
+
+    def speaking_for(self, key: Mapping[str, Any]) -> "Server":
+        """The same server as the owner of an access key or a session finds it."""
+        return replace(
+            self,
+            access_key_id=key["AccessKeyId"],
+            secret_access_key=key["SecretAccessKey"],
+            session_token=key.get("SessionToken", ""),
+        )
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of this server; no retries, so that a failure is seen."""
@@ -34,6 +44,7 @@ class Server:
             "endpoint_url": self.endpoint,
             "aws_access_key_id": self.access_key_id,
             "aws_secret_access_key": self.secret_access_key,
+            "aws_session_token": self.session_token or None,
             "region_name": self.region,
             "config": config,
         }
@@ -41,8 +52,10 @@ class Server:
 
     def environment(self) -> dict[str, str]:
         """The variables that point the aws CLI here."""
+        session = {"AWS_SESSION_TOKEN": self.session_token} if self.session_token else {}
         return {
             **os.environ,
+            **session,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,

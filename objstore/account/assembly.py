@@ -55,7 +55,7 @@ def assemble(
         wall=wall,
         seal=secrets.seal,
         sealing=secrets.sealing,
-        authorizer=Authorizer(wall, secrets.sealing),
+        authorizer=Authorizer(clock, secrets.sealing),
         sessions=sessions,
         ticket=finder.ticket,
         issuers=issuers or Issuers({}, wall=wall),

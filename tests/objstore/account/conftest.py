@@ -79,12 +79,12 @@ class World:
     async def refused_sts(self, operation: str, /, **members: Any) -> tuple[str, str]:
         return await _refusal(self.sts(operation, **members))
 
+    async def outcome(self, operation: str, /, **members: Any) -> tuple[str, Any]:
+        """The code of a refusal by IAM, or none, and the message or reply."""
+        return await _outcome(self.iam(operation, **members))
+
     async def outcome_sts(self, operation: str, /, **members: Any) -> tuple[str, Any]:
-        """The code of a refusal by STS, or none, and the message or reply."""
-        try:
-            return "", await self.sts(operation, **members)
-        except AWSError as error:
-            return error.code, error.message
+        return await _outcome(self.sts(operation, **members))
 
     async def user(self, name: str = "bob", *policies: str) -> Principal:
         """A new user with an access key and inline policies, as that key speaks for it."""
@@ -115,6 +115,13 @@ class World:
         found = self.accounts.credentials.find(access_key_id, token)
         assert found is not None
         return found
+
+
+async def _outcome(call: Any) -> tuple[str, Any]:
+    try:
+        return "", await call
+    except AWSError as error:
+        return error.code, error.message
 
 
 async def _refusal(call: Any) -> tuple[str, str]:

@@ -61,6 +61,25 @@ async def test_sessions_may_not_call_everything(
         assert await world.sts(operation, caller=caller)
 
 
+@pytest.mark.parametrize(("session_policy", "allowed"), [("s3:*", False), ("iam:*", True)])
+async def test_a_session_makes_no_credentials_past_its_policies(
+    world: Any, session_policy: str, allowed: bool
+) -> None:
+    """MinIO skipped session policies when somebody made a service account (CVE-2025-62506)."""
+    bob = await world.user("bob")
+    everything = "arn:aws:iam::aws:policy/AdministratorAccess"
+    arn = await world.role(assume_role_policy_document=world.trust({"AWS": bob.arn}))
+    await world.iam("AttachRolePolicy", role_name="reader", policy_arn=everything)
+    policy = world.policy(session_policy)
+    members = {"role_arn": arn, "role_session_name": "me", "policy": policy}
+    given = (await world.sts("AssumeRole", caller=bob, **members))["Credentials"]
+    session = world.find(given["AccessKeyId"], given["SessionToken"]).principal
+    code, message = await world.outcome("CreateAccessKey", caller=session, user_name="bob")
+    assert (code == "") == allowed
+    if not allowed:
+        assert message.endswith("because no session policy allows the iam:CreateAccessKey action")
+
+
 async def test_what_is_not_there_is_refused_by_name(world: Any) -> None:
     assert await world.refused("CreateLoginProfile") == (
         "NotImplemented",
