@@ -4,23 +4,29 @@ A call that uses another account's resource gives a record to each account, the 
 `sharedEventID`; one that was refused there is no business of the resource's account, and its record
 does not tell the caller which resource it was. Whatever is bytes is left out, always.
 
+What many records have in common (a spelling, a second, a resource) is worked out once.
+
 Source: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 from kms.aws.audit import Event, new_event_id
 from kms.aws.audit_identity import INTERNAL, foreign_identity, forwarder, user_identity
 from kms.aws.clock import utc
 from kms.aws.identity import Caller, PrincipalKind
+from kms.aws.wiping import WipingBytes
 
 EVENT_VERSION = "1.11"
 PARAMETERS_BYTES_MAX = 100 * 1024
 ADDITIONAL_BYTES_MAX = 28 * 1024
 TEXT_LENGTH_MAX = 1_024
+COMMON_MAX = 4_096
 AUTHORIZATION = "authorization"
 """Our own member of a line in the trail's files: what decided. No caller gets to see it."""
 
@@ -40,8 +46,10 @@ _TYPES = {
     ("iam", "role"): "AWS::IAM::Role",
 }
 _DENIALS = {"AccessDeniedException": "AccessDenied"}
+_PLAIN = frozenset({str, bool, NoneType})
+_BYTES = frozenset({bytes, bytearray, memoryview, WipingBytes})
 _WITHOUT_TRAIL = (PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE)
-_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 Record = dict[str, Any]
 
@@ -83,13 +91,11 @@ def records_of(event: Event) -> Iterator[Record]:
         yield _finished(record, event, [], own)
         return
     shared = new_event_id()
-    yield {
-        **_finished(record, event, resources, own),
-        "eventID": new_event_id(),
-        "sharedEventID": shared,
-    }
     theirs = {**record, "userIdentity": foreign_identity(caller)}
-    yield {**_finished(theirs, event, resources, owner), "sharedEventID": shared}
+    record["eventID"] = new_event_id()
+    for found, recipient in ((record, own), (theirs, owner)):
+        found["sharedEventID"] = shared
+        yield _finished(found, event, resources, recipient)
 
 
 def _call_record(event: Event, caller: Caller) -> Record:
@@ -100,7 +106,7 @@ def _call_record(event: Event, caller: Caller) -> Record:
     record = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": user_identity(caller),
-        "eventTime": _instant(event["eventTime"]),
+        "eventTime": _instant(int(event["eventTime"])),
         "eventSource": event["eventSource"],
         "eventName": event["eventName"],
         "awsRegion": event.get("region") or caller.region,
@@ -132,7 +138,7 @@ def _service_record(event: Event) -> Record:
     record = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": {"accountId": event["account"], "invokedBy": INTERNAL},
-        "eventTime": _instant(event["eventTime"]),
+        "eventTime": _instant(int(event["eventTime"])),
         "eventSource": event["eventSource"],
         "eventName": event["eventName"],
         "awsRegion": event["region"],
@@ -151,23 +157,29 @@ def _service_record(event: Event) -> Record:
 
 
 def _finished(record: Record, event: Event, resources: Sequence[Record], recipient: str) -> Record:
+    """`record` itself, with its last members."""
     category = event.get("category", "Management")
-    return {
-        **record,
-        **({"resources": resources} if resources else {}),
-        "eventType": event.get("eventType", "AwsApiCall"),
-        "managementEvent": category == "Management",
-        "recipientAccountId": recipient,
-        "eventCategory": category,
-    }
+    if resources:
+        record["resources"] = resources
+    record["eventType"] = event.get("eventType", "AwsApiCall")
+    record["managementEvent"] = category == "Management"
+    record["recipientAccountId"] = recipient
+    record["eventCategory"] = category
+    return record
 
 
 def _resources(event: Event) -> list[Record]:
-    names = [event.get("keyArn"), event.get("otherArn"), event.get("aliasArn")]
-    names += event.get("resources", ())
-    return [_resource(name, event.get("owner", "")) for name in dict.fromkeys(names) if name]
+    names = (
+        event.get("keyArn"),
+        event.get("otherArn"),
+        event.get("aliasArn"),
+        *event.get("resources", ()),
+    )
+    owner = event.get("owner", "")
+    return [_resource(name, owner) for name in dict.fromkeys(names) if name]
 
 
+@lru_cache(COMMON_MAX)
 def _resource(name: str, owner: str) -> Record:
     _, _, service, _, account, resource = name.split(":", 5)
     if service == "s3":
@@ -188,14 +200,14 @@ def shown(members: Mapping[str, Any] | None) -> Record | None:
 def _shown_members(members: Mapping[str, Any]) -> Record:
     found: Record = {}
     for name, value in members.items():
-        if value is not None and not isinstance(value, bytes | bytearray | memoryview):
+        if value is not None and value.__class__ not in _BYTES:
             camel = lower_camel(name)
             found[camel] = dict(value) if camel in _MAPS else _shown(camel, value)
     return found
 
 
 def _shown(name: str, value: Any) -> Any:
-    if isinstance(value, str | bool) or value is None:
+    if value.__class__ in _PLAIN:
         return value
     if isinstance(value, datetime):
         return _date(value)
@@ -203,9 +215,10 @@ def _shown(name: str, value: Any) -> Any:
         return _date(utc(value)) if name.endswith(("Date", "validTo")) else value
     if isinstance(value, Mapping):
         return _shown_members(value)
-    return [_shown(name, item) for item in value if not isinstance(item, bytes | bytearray)]
+    return [_shown(name, item) for item in value if item.__class__ not in _BYTES]
 
 
+@lru_cache(COMMON_MAX)
 def lower_camel(name: str) -> str:
     """`key_id` or `KeyId` → `keyId`."""
     if "_" in name or name.islower():
@@ -234,7 +247,8 @@ def _code(event: Event) -> str:
     return _DENIALS.get(code, code)
 
 
-def _instant(seconds: float) -> str:
+@lru_cache(COMMON_MAX)
+def _instant(seconds: int) -> str:
     return utc(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,11 @@ import uvicorn
 from click.testing import CliRunner
 
 from kms.__main__ import main
+from kms.app import App
+from kms.aws.arn import account_root
+from kms.aws.identity import Caller, Principal, PrincipalKind
+
+ACCOUNT = "111122223333"
 
 
 @pytest.fixture
@@ -34,6 +40,21 @@ def test_the_access_key_is_shown_once(served: list[dict[str, Any]], tmp_path: Pa
     assert code == 0
     assert "SECRET" not in second
     assert [call["port"] for call in served] == [1234, 8080]
+
+
+def test_a_trail_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root = Principal(PrincipalKind.ROOT, ACCOUNT, account_root(ACCOUNT), ACCOUNT)
+
+    def serve(app: App, **settings: Any) -> None:
+        caller = Caller(root, "AKIA1", "us-east-1", "request-1")
+        assert app._kms.handle("TrentService.ListKeys", b"", caller)[0] == 200
+
+    monkeypatch.setattr(uvicorn, "run", serve)
+    assert run("--data", str(tmp_path), "--dev")[0] == 0
+    [path] = (tmp_path / "audit").iterdir()
+    [line] = path.read_text().splitlines()
+    record = json.loads(line)
+    assert (record["eventName"], record["requestID"]) == ("ListKeys", "request-1")
 
 
 def test_development_needs_loopback(served: list[dict[str, Any]], tmp_path: Path) -> None:

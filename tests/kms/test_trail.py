@@ -6,6 +6,7 @@ import pytest
 from kms.aws import model
 from kms.aws.audit import MemorySink
 from kms.aws.audit_record import records_of
+from kms.aws.clock import FixedClock
 from kms.aws.identity import Caller
 from kms.aws.json_protocol import snake_case
 from kms.errors import KMSError
@@ -90,6 +91,32 @@ def test_grants_aliases_and_what_was_refused(client: Any, audit: MemorySink) -> 
     [record] = records(audit)
     assert record["errorCode"] == "InvalidCiphertextException"
     assert "errorMessage" not in record
+
+
+def test_what_happens_to_keys_by_itself(
+    client: Any, service: Service, clock: FixedClock, audit: MemorySink
+) -> None:
+    arn = client.key(multi_region=True)
+    client("ReplicateKey", key_id=arn, replica_region="eu-west-1")
+    clock.advance(60)
+    client("RotateKeyOnDemand", key_id=arn)
+    clock.advance(3_600)
+    service.schedule.run(clock.now())
+    client("ScheduleKeyDeletion", key_id=client.key(), pending_window_in_days=7)
+    clock.advance(8 * 86_400)
+    service.schedule.run(clock.now())
+    made = [one for event in audit.events for one in records_of(event) if "caller" not in event]
+    assert {record["eventName"]: record["eventType"] for record in made} == {
+        "RotateKey": "AwsServiceEvent",
+        "SynchronizeMultiRegionKey": "AwsApiCall",
+        "DeleteKey": "AwsServiceEvent",
+    }
+    for record in made:
+        assert record["userIdentity"] == {
+            "accountId": record["recipientAccountId"],
+            "invokedBy": "AWS Internal",
+        }
+        assert record["serviceEventDetails"]["keyId"] in record["resources"][0]["ARN"]
 
 
 def test_what_s3_forwards(client: Any, caller: Caller, service: Service, audit: MemorySink) -> None:
