@@ -54,7 +54,11 @@ def test_an_alias_follows_its_target(client: Any, clock: FixedClock) -> None:
     ("name", "code", "message"),
     [
         ("a", "ValidationException", 'Alias must start with the prefix "alias/". Please see'),
-        ("alias/", "ValidationException", "Alias must start with"),
+        (
+            "alias/",
+            "ValidationException",
+            "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+        ),
         ("alias/aws/s3", "InvalidAliasNameException", "reserved"),
         ("alias/aws/mine", "InvalidAliasNameException", "reserved"),
     ],

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
+from kms.errors import KMSError
 
 DAY = 86_400
 FIRST, SECOND, THIRD = (bytes([number]) * 32 for number in (1, 2, 3))
@@ -51,6 +52,22 @@ def test_parameters(client: Any, key: str, clock: FixedClock) -> None:
     assert found["KeyId"] == key
     assert found["ParametersValidTo"] == clock.now() + DAY
     assert len(found["ImportToken"]) < 6_144
+
+
+@pytest.mark.parametrize("algorithm", ["RSA_AES_KEY_WRAP_SHA_256", "RSAES_PKCS1_V1_5"])
+def test_wrapping_that_does_not_fit_the_key(client: Any, key: str, algorithm: str) -> None:
+    with pytest.raises(KMSError) as caught:
+        client(
+            "GetParametersForImport",
+            key_id=key,
+            wrapping_algorithm=algorithm,
+            wrapping_key_spec="RSA_2048",
+        )
+    assert (caught.value.code, caught.value.message) == (
+        "ValidationException",
+        f"Wrapping algorithm {algorithm} and wrapping key spec RSA_2048 cannot be used to import "
+        "a SYMMETRIC_DEFAULT key.",
+    )
 
 
 @pytest.mark.parametrize(
