@@ -32,6 +32,7 @@ HEADER_SECONDS_MAX = 10.0
 BODY_GRACE_SECONDS = 30.0
 BODY_BYTES_PER_SECOND_MIN = 1024
 WATCH_INTERVAL_SECONDS = 1.0
+CLOSE_NOTIFY_SECONDS_MAX = 1.0
 JOINED_BYTES_MAX = 64 * 1024
 
 
@@ -149,6 +150,16 @@ class BoundedProtocol(HttpToolsProtocol):
                 )
                 self.transport.write(STATUS_LINE[400] + head.encode() + document)
             self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close, or after the response in flight. The server stops.
+
+        A TLS connection is closed when its peer says so too (RFC 8446 §6.1), which a client that
+        keeps a connection for later does not do: an idle one is not waited for.
+        """
+        super().shutdown()
+        if self.transport.is_closing() and self.transport.get_extra_info("sslcontext"):
+            self.loop.call_later(CLOSE_NOTIFY_SECONDS_MAX, self.transport.abort)
 
     def late(self, now: float) -> bool:
         """Whether the client takes too long over its header or sends its body too slowly."""

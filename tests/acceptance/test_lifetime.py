@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from kms.aws.clock import monotonic
+from objstore.compose import SHUTDOWN_SECONDS_MAX
 
 REVOCATION_SECONDS_MAX = 1.0
 LARGE = bytes(range(256)) * 20_000
@@ -67,6 +69,20 @@ def test_it_stops_at_once_when_idle(serve: Callable[..., Any], workers: str) -> 
     server.client("s3").list_buckets()
     assert server.stop() == 0
     assert "Traceback" not in server.log()
+
+
+def test_it_does_not_wait_for_idle_https_connections(
+    serve: Callable[..., Any], certificate: Any
+) -> None:
+    files = ("--tls-cert", str(certificate.certificate), "--tls-key", str(certificate.key))
+    server = serve("--dev", *files)
+    context = ssl.create_default_context(cafile=certificate.certificate)
+    connection = http.client.HTTPSConnection(urlsplit(server.endpoint).netloc, context=context)
+    connection.request("GET", "/_/health")
+    assert connection.getresponse().read()
+    server.process.terminate()
+    assert server.process.wait(SHUTDOWN_SECONDS_MAX / 2) == 0
+    connection.close()
 
 
 def test_workers_do_not_outlive_the_process_that_started_them(serve: Callable[..., Any]) -> None:
