@@ -1,6 +1,6 @@
 """Refusals word for word, what others learn, and what is remembered.
 
-The matrix of who may do what is tests/matrices/test_kms_authorization.py.
+The matrix of who may do what is tests/matrices/test_authorization.py.
 """
 
 import json

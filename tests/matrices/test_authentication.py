@@ -11,12 +11,10 @@ import asyncio
 import hashlib
 import hmac
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,12 +22,10 @@ import pytest
 
 from kms.aws.identity import PrincipalKind
 from kms.aws.model import Operation, ServiceModel, load
-from objstore import compose, log, worker
 from objstore.account.iam import OPERATIONS as IAM_OPERATIONS
 from objstore.account.sessions import Grant
 from objstore.app import Application
 from objstore.operations import OPERATIONS as S3_OPERATIONS
-from objstore.settings import Settings
 from objstore.wire import quirks
 
 HOST = "127.0.0.1:9000"
@@ -379,25 +375,18 @@ def code_of(headers: Mapping[str, str], body: bytes) -> str:
 
 
 @pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def client(composed: Callable[[str], Callable[[], Application]]) -> Iterator[Client]:
     """A whole server, as a worker composes it."""
-    monkeypatch.setattr(log, "configure", lambda *_: None)
-    monkeypatch.setattr(worker, "harden", lambda *_: None)
-    seed = tmp_path / "seed.toml"
-    seed.write_text(SEED)
-    settings = Settings(tmp_path / "data", dev=True, seed=seed, log_level="error")
-    settings.data.mkdir()
-    compose.prepare(settings, lambda _: None)
-    monkeypatch.setitem(os.environ, compose.SETTINGS_VARIABLE, settings.to_json())
+    compose = composed(SEED)
+
+    async def start() -> Application:
+        return compose()
+
     loop = asyncio.new_event_loop()
-    client = Client(loop.run_until_complete(_start()), loop)
+    client = Client(loop.run_until_complete(start()), loop)
     yield client
     loop.run_until_complete(client.app._stop())
     loop.close()
-
-
-async def _start() -> Application:
-    return worker.application()
 
 
 def keys(client: Client) -> tuple[Key, Key, Key]:

@@ -1,10 +1,9 @@
-"""Who may do what to buckets and objects. The expectations follow AWS's documentation.
+"""What a bucket's settings, ACLs and owners add to policies, and how refusals read.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and
+The matrix of who may do what is tests/matrices/test_authorization.py. The expectations follow
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-policy-alternatives-guidelines.html
 """
 
-import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from kms.aws.clock import FixedClock
-from kms.aws.identity import ANONYMOUS, Caller, Policies, Principal, PrincipalKind, Session
+from kms.aws.identity import ANONYMOUS, Caller, Policies, Principal, PrincipalKind
 from kms.aws.policy import Policy, PolicyKind, parse
 from objstore.account.directory import Directory, root_principal
 from objstore.authorize import Authorizer, refusal
@@ -46,18 +45,6 @@ def user(account: str, identity: str = "", boundary: str = "") -> Principal:
     )
     arn = f"arn:aws:iam::{account}:user/bob"
     return Principal(PrincipalKind.USER, account, arn, f"AIDA{account}", "bob", policies=policies)
-
-
-def session(account: str, identity: str = "", limits: str = "") -> Principal:
-    policies = Policies(
-        {"": (), "allow": (ALLOW,), "deny": (ALLOW, DENY)}[identity],
-        None,
-        {"": None, "allow": (ALLOW,), "elsewhere": (ELSEWHERE,)}[limits],
-    )
-    issuer = Session(f"arn:aws:iam::{account}:role/r", f"AROA{account}", "r", 0.0)
-    arn = f"arn:aws:sts::{account}:assumed-role/r/s"
-    kind = PrincipalKind.ASSUMED_ROLE
-    return Principal(kind, account, arn, f"AROA{account}:s", session=issuer, policies=policies)
 
 
 class Store:
@@ -101,75 +88,6 @@ def asked(principal: Principal, target: Bucket | None, action: str = "s3:GetObje
 
 def allowed(principal: Principal, target: Bucket | None, action: str = "s3:GetObject") -> bool:
     return authorizer().may(asked(principal, target, action))
-
-
-# Each principal with: whether it is of the bucket's account, what its own policies come to for a
-# request within them, and whether a limit (boundary or session policy) shuts the request out.
-PRINCIPALS = {
-    "root": (root_principal(OWN), True, "root", False),
-    "user": (user(OWN), True, "", False),
-    "user allowed": (user(OWN, "allow"), True, "allow", False),
-    "user denied": (user(OWN, "deny"), True, "deny", False),
-    "user in a boundary": (user(OWN, "allow", "allow"), True, "allow", False),
-    "user outside its boundary": (user(OWN, "allow", "elsewhere"), True, "allow", True),
-    "session": (session(OWN), True, "", False),
-    "session allowed": (session(OWN, "allow"), True, "allow", False),
-    "session denied": (session(OWN, "deny"), True, "deny", False),
-    "session outside its policy": (session(OWN, "allow", "elsewhere"), True, "allow", True),
-    "other root": (root_principal(OTHER), False, "root", False),
-    "other user": (user(OTHER), False, "", False),
-    "other user allowed": (user(OTHER, "allow"), False, "allow", False),
-    "other user denied": (user(OTHER, "deny"), False, "deny", False),
-    "other session allowed": (session(OTHER, "allow"), False, "allow", False),
-    "anonymous": (ANONYMOUS, False, "", False),
-}
-
-
-def names(principal: Principal) -> dict[str, str]:
-    """How a bucket policy can name a principal: kind of naming, and the name."""
-    found = {"self": principal.arn, "account": f"arn:aws:iam::{principal.account}:root"}
-    if principal.session is not None:
-        found["role"] = principal.session.issuer_arn
-    return {} if principal is ANONYMOUS else found
-
-
-def expected(name: str, allow: str, deny: str) -> bool:
-    """AWS's evaluation, by hand: `allow` and `deny` are how the bucket policy names the caller."""
-    principal, same, own, outside = PRINCIPALS[name]
-    if deny or own == "deny":
-        return False
-    if principal is ANONYMOUS:
-        return allow == "everybody"
-    by_identity = own in ("root", "allow") and not outside
-    if not same:
-        return bool(allow) and by_identity
-    if principal.session is None and allow in ("self", "everybody") and own != "root":
-        return True
-    if principal.session is not None and allow == "self":
-        return True
-    if principal.session is not None and allow in ("role", "everybody"):
-        return not outside
-    return by_identity
-
-
-CASES = [
-    (name, allow, deny)
-    for name, (principal, *_) in PRINCIPALS.items()
-    for allow, deny in itertools.product(["", *names(principal), "everybody"], repeat=2)
-]
-
-
-@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:ListBucket"])
-@pytest.mark.parametrize(("name", "allow", "deny"), CASES)
-def test_matrix(name: str, allow: str, deny: str, action: str) -> None:
-    principal = PRINCIPALS[name][0]
-    called = {**names(principal), "everybody": "*"}
-    statements = [
-        statement(effect, {"AWS": called[how]})
-        for effect, how in (("Allow", allow), ("Deny", deny))
-        if how
-    ]
-    assert allowed(principal, bucket(*statements, **PUBLIC), action) is expected(name, allow, deny)
 
 
 def test_the_root_can_always_replace_the_policy() -> None:
