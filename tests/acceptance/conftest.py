@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import os
 import re
 import ssl
 import subprocess
@@ -190,12 +191,14 @@ def wire() -> Callable[[Any], Wire]:
     return lambda server: Wire(server.endpoint)
 
 
-@pytest.fixture(scope="session")
-def aws() -> Callable[..., str]:
-    """Runs the aws CLI against a server and returns what it printed; `fails` expects an error."""
+CLI = Callable[..., str]
+
+
+def cli(program: str) -> CLI:
+    """Runs an aws CLI against a server and returns what it printed; `fails` expects an error."""
 
     def run(server: Any, *arguments: str, fails: bool = False, cwd: Path | None = None) -> str:
-        command = [str(Path(sys.executable).with_name("aws")), *arguments]
+        command = [program, *arguments]
         done = subprocess.run(
             command,
             env=server.environment(),
@@ -209,3 +212,26 @@ def aws() -> Callable[..., str]:
         return done.stderr if fails else done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def aws() -> CLI:
+    """Version 1 of the aws CLI, which the dependencies install."""
+    return cli(str(Path(sys.executable).with_name("aws")))
+
+
+@pytest.fixture(scope="session")
+def aws2() -> CLI:
+    """Version 2 of the aws CLI, which the system may have."""
+    for folder in os.get_exec_path():
+        program = Path(folder, "aws")
+        if program.exists():
+            command = [str(program), "--version"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.stdout.startswith("aws-cli/2."):
+                run = cli(str(program))
+                # It has known AWS_ENDPOINT_URL only since 2.13.
+                return lambda server, *arguments, **more: run(
+                    server, "--endpoint-url", server.endpoint, *arguments, **more
+                )
+    pytest.skip("version 2 of the aws CLI is not installed")
