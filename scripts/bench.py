@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bench_policies
 import boto3
 import click
 from botocore.auth import S3SigV4Auth, SigV4Auth
@@ -221,13 +222,23 @@ class Load:
         self.wrk = shutil.which("wrk")
 
     def rate(self, target: Target, requests: list[Signed], *, connections: int) -> Rate:
+        return self.in_turns([(target, requests)], connections=connections)[0]
+
+    def in_turns(self, loads: list[tuple[Target, list[Signed]]], *, connections: int) -> list[Rate]:
+        """The rates of several loads, each round of one followed by a round of the next."""
         run = self._wrk if self.wrk else self._plain
-        rounds = [run(target, requests, connections) for _ in range(self.rounds)]
-        return Rate(
-            statistics.median(one.per_second for one in rounds),
-            statistics.median(one.p99_ms for one in rounds),
-            sum(one.errors for one in rounds),
-        )
+        rounds = [
+            [run(target, requests, connections) for target, requests in loads]
+            for _ in range(self.rounds)
+        ]
+        return [
+            Rate(
+                statistics.median(one.per_second for one in mine),
+                statistics.median(one.p99_ms for one in mine),
+                sum(one.errors for one in mine),
+            )
+            for mine in zip(*rounds, strict=True)
+        ]
 
     def _wrk(self, target: Target, requests: list[Signed], connections: int) -> Rate:
         with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as script:
@@ -317,6 +328,7 @@ class Bench:
             "workers": self.workers,
             "large": self.large,
             "kms": self.kms,
+            "policies": self.policies,
             "memory": self.memory,
         }
 
@@ -438,6 +450,26 @@ class Bench:
             rate = self.load.rate(store, [store.kms("Decrypt", wrapped)], connections=16)
             self.report.rate("KMS Decrypt", rate)
 
+    def policies(self) -> None:
+        """What a user under policies costs more than the root, on the same server."""
+        with objstore(self.folder / "policies") as store:
+            services = [store.client(name) for name in ("iam", "kms", "s3")]
+            key = bench_policies.prepare(*services, count=KEYS, size=SMALL)
+            credentials = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+            user = Target(store.endpoint, store.process, credentials)
+            loads = [
+                (reader, [reader.object("GET", f"/{bucket}/{n}") for n in range(KEYS)])
+                for reader, bucket in (
+                    (store, bench_policies.PLAIN),
+                    (user, bench_policies.GUARDED),
+                )
+            ]
+            root, limited = self.load.in_turns(loads, connections=32)
+            self.report.rate("4 KiB GET, SSE-KMS, root", root)
+            self.report.rate("4 KiB GET, SSE-KMS, user under policies", limited)
+            overhead = root.per_second / limited.per_second - 1
+            self.report.line("  policies cost", f"{overhead:.1%}", "<= 20 %")
+
     def memory(self) -> None:
         """What streaming adds to the resident set, up and down, single PUTs of at most 5 GiB."""
         size = self.large_gib * 2**30
@@ -500,7 +532,7 @@ class Bench:
 def main(
     seconds: int, rounds: int, large_gib: int, data: Path | None, groups: tuple[str, ...]
 ) -> None:
-    """Measure all GROUPS, or those named: start small workers large kms memory."""
+    """Measure all GROUPS, or those named: start small workers large kms policies memory."""
     load = Load(seconds, rounds)
     with tempfile.TemporaryDirectory(dir=data, prefix="objstore-bench-") as folder:
         bench = Bench(load, Report(), Path(folder), large_gib)
