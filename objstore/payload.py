@@ -26,7 +26,8 @@ class Payload:
 
     `length` is that of the decoded body in bytes; `trailer_names` are the lower-case names of the
     trailing headers that the request announces. Raises S3Error if the headers give no length,
-    except that no header at all means an empty body unless `length_required`.
+    except that no header at all means an empty body unless `length_required`; HTTP's own chunks
+    are NotImplemented, as at S3, unless the decoded length is told.
     """
 
     def __init__(
@@ -136,8 +137,10 @@ def _length(headers: Mapping[str, str], *, chunked: bool, required: bool) -> int
     text = headers.get("x-amz-decoded-content-length")
     transfer_encoding = headers.get("transfer-encoding")
     if text is None or not (chunked or transfer_encoding):
-        if chunked or transfer_encoding:
+        if chunked:
             raise S3Error("MissingContentLength")
+        if transfer_encoding:
+            raise S3Error("NotImplemented", Header="Transfer-Encoding")
         text = headers.get("content-length")
     if text is None:
         if required:

@@ -176,8 +176,6 @@ def _expires_seconds(text: str, refusals: Refusals) -> int:
             "X-Amz-Expires must be less than a week (in seconds); that is, the given "
             f"X-Amz-Expires must be less than {EXPIRES_SECONDS_MAX} seconds"
         )
-    elif int(text) == 0:
-        detail = "X-Amz-Expires must be at least 1 second"
     if detail:
         raise refusals.malformed(detail, presigned=True)
     return int(text)

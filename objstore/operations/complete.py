@@ -73,9 +73,9 @@ async def complete_multipart_upload(
     recipe = read_recipe(upload)
     keys = open_binding_keys(call, upload, recipe, customer)
     try:
-        _check_part_sums(upload, recipe, keys, entries, parts)
         stored = join_parts(keys, upload, recipe, parts)
         _check_whole(checksums, stored)
+        _check_part_sums(upload, recipe, keys, entries, parts)
         new = publishable(
             recipe.manifest,
             data_key=keys,

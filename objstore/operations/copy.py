@@ -17,6 +17,7 @@ from objstore.crypt.customer_keys import (
 from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Mode
 from objstore.crypt.sse import (
+    ACCEPTING_SSE_C,
     NO_ENCRYPTION_HEADERS,
     SETTING,
     EncryptionHeaders,
@@ -228,7 +229,7 @@ def _check_self_copy(
         or headers.storage_class is not None
         or headers.website_redirect_location is not None
         or encryption != NO_ENCRYPTION_HEADERS
-        or SETTING in call.bucket.settings
+        or call.bucket.settings.get(SETTING) not in (None, ACCEPTING_SSE_C)
     )
     if not changed:
         raise S3Error(

@@ -8,5 +8,5 @@ from objstore.errors import S3Error
 
 
 async def get_object_torrent(call: Call, *, key: str) -> Reply:
-    """Raises MethodNotAllowed: S3 stopped serving torrents in 2022."""
-    raise S3Error("MethodNotAllowed", Method="GET", ResourceType="TORRENT")
+    """Raises NoSuchKey: S3 stopped serving torrents in 2022, so no object has one."""
+    raise S3Error("NoSuchKey", Key=key)

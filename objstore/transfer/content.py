@@ -128,4 +128,4 @@ def _without_framing(encoding: str | None) -> str | None:
     if encoding is None or "aws-chunked" not in encoding.lower():
         return encoding
     kept = [item.strip() for item in encoding.split(",") if item.strip().lower() != "aws-chunked"]
-    return ",".join(kept) or None
+    return ", ".join(kept) or None

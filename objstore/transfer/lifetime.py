@@ -1,5 +1,7 @@
 """What replies say about the end of an object or an upload, by the bucket's lifecycle rules.
 
+Dates are those of AWS: of days of 24 hours, even on a server on which rules act sooner for tests.
+
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_ResponseSyntax
 """
 
@@ -13,7 +15,9 @@ from objstore.rules.lifecycle import SETTING
 from objstore.storage.records import StoredObject
 from objstore.transfer import tags
 
-__all__ = ["SETTING", "aborts", "day_ms", "expires", "version_of"]
+__all__ = ["SETTING", "aborts", "expires", "version_of"]
+
+_DAY_MS = 24 * 3600 * 1000
 
 
 def expires(call: Call, stored: StoredObject) -> dict[str, Any]:
@@ -21,7 +25,7 @@ def expires(call: Call, stored: StoredObject) -> dict[str, Any]:
     document = call.bucket.settings.get(SETTING)
     if document is None:
         return {}
-    found = expiration(document, version_of(stored), day_ms=day_ms(call))
+    found = expiration(document, version_of(stored), day_ms=_DAY_MS)
     if found is None:
         return {}
     when_ms, rule = found
@@ -34,14 +38,10 @@ def aborts(call: Call, key: str, initiated_ms: int) -> dict[str, Any]:
     document = call.bucket.settings.get(SETTING)
     if document is None:
         return {}
-    found = abortion(document, key, initiated_ms, day_ms=day_ms(call))
+    found = abortion(document, key, initiated_ms, day_ms=_DAY_MS)
     if found is None:
         return {}
     return {"AbortDate": instant(found[0]), "AbortRuleId": found[1]}
-
-
-def day_ms(call: Call) -> int:
-    return call.services.settings.day_seconds * 1000
 
 
 def version_of(stored: StoredObject, **more: Any) -> Version:

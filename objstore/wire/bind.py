@@ -142,8 +142,6 @@ def _scalar(model: ServiceModel, member: Member) -> _Scalar:
     if shape.type == "list":
         assert shape.element is not None
         return _Scalar(name, _listed(model.shape(shape.element.shape)), False, _refuse)
-    if wire_name == "content-encoding":
-        return _Scalar(name, _stored_encoding, False, _refuse)
     if wire_name in quirks.CASELESS:
         convert = converter(shape)
         return _Scalar(name, lambda text: convert(text.upper()), False, _refuse)
@@ -173,12 +171,6 @@ _REFUSED = _Scalar("", _convert_nothing, False, _refuse_header, True)
 def _listed(element: Shape) -> Converter:
     convert = converter(element)
     return lambda text: [convert(item.strip()) for item in text.split(",")]
-
-
-def _stored_encoding(text: str) -> str | None:
-    """Content-Encoding without `aws-chunked`, which describes the transfer and not the object."""
-    codings = [coding.strip() for coding in text.split(",")]
-    return ",".join(coding for coding in codings if coding.lower() != "aws-chunked") or None
 
 
 def _refuse(name: str, value: str) -> S3Error:

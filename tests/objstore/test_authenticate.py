@@ -244,6 +244,12 @@ def test_refusals_say_why(request_of: Callable[[], Request], later: float, names
     assert set(caught.value.fields) == names
 
 
+def test_a_url_for_no_time_has_expired_when_it_arrives() -> None:
+    with pytest.raises(AWSError) as caught:
+        authenticator(300).authenticate(by_query(expires=0))
+    assert (caught.value.code, caught.value.message) == ("AccessDenied", "Request has expired")
+
+
 def test_sessions() -> None:
     directory = Directory()
     root = root_principal("123456789012")

@@ -207,7 +207,7 @@ def test_a_presigned_url_works_until_it_expires() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ("X-Amz-Expires=60", "X-Amz-Expires=0", "at least 1"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=0", "does not match"),
         ("X-Amz-Expires=60", "X-Amz-Expires=-1", "non-negative"),
         ("X-Amz-Expires=60", "X-Amz-Expires=604801", "less than a week"),
         ("X-Amz-Expires=60", "X-Amz-Expires=9999999999999", "less than a week"),

@@ -183,6 +183,9 @@ async def test_checksums_of_the_parts_are_compared(s3: Any) -> None:
     entry = {"PartNumber": 1, "ETag": part["ETag"]}
     with pytest.raises(AWSError, match="It was missing for part 1 in the request"):
         await s3.complete("k", upload_id, {1: part["ETag"]})
+    wrong = ChecksumHeaders(checksum_sha256="bad")
+    with pytest.raises(AWSError, match="BadDigest"):  # the whole is compared first
+        await s3.complete("k", upload_id, {1: part["ETag"]}, checksums=wrong)
     good = checksum(Algorithm.SHA256, LAST)
     assert b64decode(good) == sha256(LAST).digest()
     for value in (checksum(Algorithm.SHA256, b""), good):

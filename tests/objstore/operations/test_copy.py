@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any
@@ -6,7 +7,7 @@ import pytest
 
 from kms.aws.errors import AWSError
 from objstore.checksum import Algorithm, ChecksumHeaders, checksum
-from objstore.crypt.sse import EncryptionHeaders
+from objstore.crypt.sse import ACCEPTING_SSE_C, DEFAULT_ENCRYPTION, EncryptionHeaders
 from objstore.operations.copy import Directives, SourceNamed
 from objstore.operations.read import Selection
 from objstore.storage.records import BlobMissingError
@@ -112,6 +113,20 @@ async def test_a_copy_onto_itself_must_change_something(s3: Any, members: dict[s
     assert "copy an object to itself" in caught.value.message
     await copy(s3, "/bucket/k", "k", **members)
     assert (await s3.get("k"))[1] == DATA
+
+
+async def test_a_default_of_the_bucket_s_own_counts_as_a_change(s3: Any) -> None:
+    await s3.put("k", DATA)
+    await configure(s3, ACCEPTING_SSE_C)  # what a new bucket of some servers has
+    with pytest.raises(AWSError, match="InvalidRequest"):
+        await copy(s3, "/bucket/k", "k")
+    await configure(s3, DEFAULT_ENCRYPTION)
+    assert "CopyObjectResult" in await copy(s3, "/bucket/k", "k")
+
+
+async def configure(s3: Any, encryption: Mapping[str, Any]) -> None:
+    await s3.call("PutBucketEncryption", server_side_encryption_configuration=encryption)
+    s3.bucket = s3.store.bucket("bucket")
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,19 @@ async def test_a_delete_marker_is_nothing_to_read(
     assert caught.value.headers["x-amz-delete-marker"] == "true"
 
 
+@pytest.mark.parametrize(
+    ("method", "version_id", "told"),
+    [("HEAD", None, "false"), ("HEAD", "null", None), ("GET", None, None)],
+)
+async def test_head_tells_that_a_missing_key_is_not_hidden(
+    s3: Any, method: str, version_id: str | None, told: str | None
+) -> None:
+    with pytest.raises(AWSError) as caught:
+        find(call_of(s3), s3.bucket, "none", version_id, method=method)
+    assert caught.value.status == 404
+    assert caught.value.headers.get("x-amz-delete-marker") == told
+
+
 async def row(s3: Any, key: str) -> StoredObject:
     await s3.put(key, b"data", encryption=KMS)
     stored: StoredObject = s3.store.object(s3.bucket.bucket_id, key.encode())

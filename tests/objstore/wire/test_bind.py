@@ -140,17 +140,6 @@ def test_what_is_ignored(s3: ServiceModel) -> None:
     assert bind("k", query, headers, None, None) == {"key": "k", "conditions": Conditions()}
 
 
-@pytest.mark.parametrize(
-    ("sent", "stored"),
-    [("aws-chunked", None), ("gzip,aws-chunked", "gzip"), ("gzip, br", "gzip,br"), ("", None)],
-)
-def test_transfer_framing_is_not_stored(s3: ServiceModel, sent: str, stored: str | None) -> None:
-    bind = compile_input(s3, s3.operations["PutObject"], put_object)
-    bound = bind("k", {}, {"content-encoding": sent}, None, "payload")
-    assert bound.get("content_encoding") == stored
-    assert bound["body"] == "payload"
-
-
 @pytest.mark.parametrize("sent", ["ENABLED", "enabled"])
 def test_checksum_mode_is_read_in_any_case(s3: ServiceModel, sent: str) -> None:
     bind = compile_input(s3, s3.operations["GetObject"], handler_of(["key", "checksum_mode"]))
