@@ -21,7 +21,7 @@ from objstore.authorize import Authorizer
 from objstore.storage.store import Store
 
 VIA_SERVICE = "kms:viaservice"
-EXPLAINED = ("iam", "kms", "s3", "sts")
+EXPLAINED = ("cloudtrail", "iam", "kms", "s3", "sts")
 
 
 class ExplainKey(Protocol):

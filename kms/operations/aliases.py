@@ -94,7 +94,10 @@ def list_aliases(
 ) -> dict[str, Any]:
     request.allow_account("ListAliases")
     limit = min(limit, PAGE_MAX)
-    key = request.use(key_id) if key_id is not None else None
+    key = request.resolve(key_id) if key_id is not None else None
+    if key is not None and key.account != request.caller.account:
+        # Its own account's keys need no other permission; others' it may not ask about.
+        request.allow("ListAliases", key)
     after = position_of(marker)
     account, region = request.caller.account, request.caller.region
     found = request.store.aliases(

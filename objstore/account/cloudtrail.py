@@ -23,11 +23,13 @@ from objstore.tokens import Tokens
 
 SERVICE = "cloudtrail"
 SOURCE = "cloudtrail.amazonaws.com"
-ACTION = "cloudtrail:LookupEvents"
+SUPPORTED = "LookupEvents"
+ACTION = f"{SERVICE}:{SUPPORTED}"
+READING = ("Describe", "Get", "List", "Lookup", "Search")
 RESULTS_MAX = 50
 ATTRIBUTE_LENGTH_MAX = 2_000
 RETENTION_SECONDS = 90 * 86_400
-_TOKEN_OF = b"LookupEvents"
+_TOKEN_OF = SUPPORTED.encode()
 # Shapes whose limits have errors of their own.
 _UNLIMITED = frozenset(
     {"MaxResults", "EventCategory", "LookupAttributeKey", "LookupAttributeValue"}
@@ -55,29 +57,28 @@ class CloudTrail:
         self._authorizer = authorizer
         self._tokens = tokens
         self._model = load(SERVICE)
-        self._bind = compile_input(
-            self._model, "LookupEvents", self.lookup_events, unlimited=_UNLIMITED
-        )
+        self._bind = compile_input(self._model, SUPPORTED, self.lookup_events, unlimited=_UNLIMITED)
         self._prefixes = (self._model.target_prefix + ".", "CloudTrail_20131101.")
         # One search at a time: they read files and would fill the thread pool.
         self._turn = asyncio.Lock()
 
     async def handle(self, target: str, body: bytes, caller: Caller) -> tuple[int, bytes]:
         """Answer an authenticated JSON 1.1 request: the status and the body."""
+        operation = self._operation(target)
+        arguments: Mapping[str, Any] = {}
+        decision = None
         try:
-            self._check_operation(target)
+            _check_supported(operation)
             arguments = self._bind(body)
             decision = self._decide(caller)
-        except AWSError as error:
-            return error.status, render_error(error)
-        try:
             if not decision.allowed:
                 raise _denied(caller, decision)
             found = await self.lookup_events(caller, **arguments)
         except AWSError as error:
-            self._record(caller, arguments, decision, error)
+            if operation:
+                self._record(caller, operation, arguments, decision, error)
             return error.status, render_error(error)
-        self._record(caller, arguments, decision, None)
+        self._record(caller, operation, arguments, decision)
         return 200, bytes(render(found))
 
     async def lookup_events(
@@ -145,15 +146,13 @@ class CloudTrail:
             raise AWSError("InvalidNextTokenException", "Invalid token.") from None
         return time, name, offset
 
-    def _check_operation(self, target: str) -> None:
+    def _operation(self, target: str) -> str:
+        """The operation of the model that the target names, "" for none."""
         for prefix in self._prefixes:
             operation = target.removeprefix(prefix)
-            if operation == "LookupEvents" and operation != target:
-                return
-            if operation in self._model.operations:
-                text = f"{operation} is not supported"
-                raise AWSError("UnsupportedOperationException", text)
-        raise AWSError("UnknownOperationException")
+            if operation != target and operation in self._model.operations:
+                return operation
+        return ""
 
     def _decide(self, caller: Caller) -> Decision:
         return self._authorizer.decide(caller, Request(ACTION, "*", caller.account))
@@ -161,26 +160,34 @@ class CloudTrail:
     def _record(
         self,
         caller: Caller,
+        operation: str,
         arguments: Mapping[str, Any],
-        decision: Decision,
-        error: AWSError | None,
+        decision: Decision | None,
+        error: AWSError | None = None,
     ) -> None:
         shown = {name: value for name, value in arguments.items() if name != "next_token"}
         self._audit.record(
             {
                 "eventSource": SOURCE,
-                "eventName": "LookupEvents",
+                "eventName": operation,
                 "eventTime": self._clock.now(),
                 "eventID": new_event_id(),
                 "caller": caller,
-                "readOnly": True,
+                "readOnly": operation.startswith(READING),
                 "parameters": shown,
                 "errorCode": "" if error is None else error.code,
                 "errorMessage": "" if error is None else error.message,
-                "action": ACTION,
+                "action": f"{SERVICE}:{operation}",
                 "decided": decision,
             }
         )
+
+
+def _check_supported(operation: str) -> None:
+    if not operation:
+        raise AWSError("UnknownOperationException")
+    if operation != SUPPORTED:
+        raise AWSError("UnsupportedOperationException", f"{operation} is not supported")
 
 
 def attribute_of(attributes: Sequence[Mapping[str, str]]) -> tuple[str, str]:

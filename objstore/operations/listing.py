@@ -15,11 +15,13 @@ from objstore.names import (
     instant,
     page_size,
 )
+from objstore.rules import access, acl
 from objstore.storage.records import Page, StoredObject, VersionPage
 from objstore.transfer import archive, attributes
 from objstore.transfer.content import ARCHIVE_CLASSES
 
 KEYS_LISTED_MAX = 1000
+Owners = Callable[[StoredObject], dict[str, str]]
 _EMPTY = Page((), (), None)
 _NO_VERSIONS = VersionPage((), (), (), None, "")
 
@@ -39,7 +41,7 @@ async def list_objects(
     page = _page(call, prefix, delimiter, (marker or "").encode(), limit)
     reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
     reply["IsTruncated"] = page.next_after is not None
-    shown = _entries(call, encoding_type, _owner(call), optional_object_attributes)
+    shown = _entries(call, encoding_type, _owners(call), optional_object_attributes)
     reply["Contents"] = [shown(row) for row in page.objects]
     reply["Marker"] = encode_key((marker or "").encode(), encoding_type)
     ends_with_key = bool(page.objects) and page.objects[-1].key == page.next_after
@@ -72,8 +74,8 @@ async def list_objects_v2(
     page = _page(call, prefix, delimiter, after, limit)
     reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
     reply["IsTruncated"] = page.next_after is not None
-    owner = _owner(call) if fetch_owner else None
-    shown = _entries(call, encoding_type, owner, optional_object_attributes)
+    owners = _owners(call) if fetch_owner else None
+    shown = _entries(call, encoding_type, owners, optional_object_attributes)
     reply["Contents"] = [shown(row) for row in page.objects]
     reply["KeyCount"] = len(page.objects) + len(page.common_prefixes)
     reply["ContinuationToken"] = continuation_token
@@ -108,10 +110,10 @@ async def list_object_versions(
             delimiter=(delimiter or "").encode(),
             limit=limit,
         )
-    owner = _owner(call)
-    shown = _entries(call, encoding_type, owner, optional_object_attributes)
+    owners = _owners(call)
+    shown = _entries(call, encoding_type, owners, optional_object_attributes)
     rows = [
-        ("DeleteMarkers", {**_marker(row, encoding_type, owner), **_version(row, latest)})
+        ("DeleteMarkers", {**_marker(row, encoding_type, owners), **_version(row, latest)})
         if row.delete_marker
         else ("Versions", {**shown(row), **_version(row, latest)})
         for row, latest in zip(page.versions, page.latest, strict=True)
@@ -150,11 +152,11 @@ def _version(row: StoredObject, latest: bool) -> dict[str, Any]:
     return {"VersionId": row.version_id, "IsLatest": latest}
 
 
-def _marker(row: StoredObject, encoding_type: str | None, owner: dict[str, str]) -> dict[str, Any]:
+def _marker(row: StoredObject, encoding_type: str | None, owners: Owners) -> dict[str, Any]:
     return {
         "Key": encode_key(row.key, encoding_type),
         "LastModified": instant(row.modified_ms),
-        "Owner": owner,
+        "Owner": owners(row),
     }
 
 
@@ -170,8 +172,20 @@ def _page(call: Call, prefix: str | None, delimiter: str | None, after: bytes, l
     )
 
 
-def _owner(call: Call) -> dict[str, str]:
-    return call.owner(call.bucket.account)
+def _owners(call: Call) -> Owners:
+    """Who owns the object of a row: where ACLs are on, the account that wrote it."""
+    account = call.bucket.account
+    of_bucket = call.owner(account)
+    if access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED:
+        return lambda row: of_bucket
+
+    def owner(row: StoredObject) -> dict[str, str]:
+        stored = _whole(call, row)
+        return (
+            of_bucket if stored is None else call.owner(stored.attributes.get(acl.OWNER, account))
+        )
+
+    return owner
 
 
 def _reply(
@@ -197,7 +211,7 @@ def _reply(
 def _entries(
     call: Call,
     encoding_type: str | None,
-    owner: dict[str, str] | None,
+    owners: Owners | None,
     optional_attributes: list[str] | None,
 ) -> Callable[[StoredObject], dict[str, Any]]:
     """What makes the entry of a row. Only a restore's state can be asked for in addition."""
@@ -213,8 +227,8 @@ def _entries(
             "Size": row.size,
             "StorageClass": row.storage_class,
         }
-        if owner is not None:
-            made["Owner"] = owner
+        if owners is not None:
+            made["Owner"] = owners(row)
         if optional_attributes and row.storage_class in ARCHIVE_CLASSES:
             made.update(_restore_status(call, row, now_ms))
         return made
@@ -223,6 +237,10 @@ def _entries(
 
 
 def _restore_status(call: Call, row: StoredObject, now_ms: int) -> dict[str, Any]:
-    """Rows of a listing come without attributes, so those of archives are read again."""
-    stored = call.services.store.object(row.bucket_id, row.key, row.version_id, inline=False)
+    stored = _whole(call, row)
     return {} if stored is None else archive.listed(stored, now_ms)
+
+
+def _whole(call: Call, row: StoredObject) -> StoredObject | None:
+    """The row with its attributes, without which the rows of a listing come."""
+    return call.services.store.object(row.bucket_id, row.key, row.version_id, inline=False)

@@ -4,9 +4,12 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 WAIT_SECONDS_MAX = 10.0
@@ -197,6 +200,30 @@ def test_no_secret_is_ever_written(serve: Any) -> None:
     for number, text in enumerate(texts):
         for spelt in (text, json.dumps(text)[1:-1]):
             assert spelt.encode() not in written, number
+
+
+def test_what_is_not_authentic_or_no_operation_is_not_told(serve: Any) -> None:
+    server = serve("--dev")
+    forger = replace(server, secret_access_key="wrong")
+    for call in (
+        forger.client("s3").list_buckets,
+        forger.client("kms").list_keys,
+        forger.client("iam").list_users,
+        forger.client("sts").get_caller_identity,
+    ):
+        with pytest.raises(ClientError, match="Signature"):
+            call()
+    with pytest.raises(ClientError, match="UnsupportedOperation"):
+        server.client("cloudtrail").describe_trails()
+    server.client("s3").create_bucket(Bucket="told")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        server.client("s3", config=Config(signature_version=UNSIGNED)).get_bucket_acl(Bucket="told")
+    told = [(one["eventName"], one.get("errorCode")) for one in events(server.client("cloudtrail"))]
+    assert sorted(told) == [
+        ("CreateBucket", None),
+        ("DescribeTrails", "UnsupportedOperationException"),
+        ("GetBucketAcl", "AccessDenied"),
+    ]
 
 
 def test_a_restart_keeps_the_trail_and_pages_hold_together(serve: Any) -> None:

@@ -227,6 +227,22 @@ def test_operations_without_a_key(client: Any) -> None:
     assert "kms:TagResource" in bob.refused("CreateKey", tags=tags)[1]
 
 
+def test_listing_a_keys_aliases_asks_the_callers_own_policies_alone(client: Any) -> None:
+    arn = client.key()
+    client("CreateAlias", alias_name="alias/a", target_key_id=arn)
+    nobody = key_policy({"AWS": "arn:aws:iam::999999999999:root"})
+    bypass = {"bypass_policy_lockout_safety_check": True}
+    client("PutKeyPolicy", key_id=arn, policy=nobody, **bypass)
+    bob = client.as_(caller_of(user(ACCOUNT, identity_policy(ALLOW, "kms:ListAliases"))))
+    assert [alias["AliasName"] for alias in bob("ListAliases", key_id=arn)["Aliases"]] == [
+        "alias/a"
+    ]
+    stranger = client.as_(caller_of(user(OTHER, POLICIES[ALLOW])))
+    code, message = stranger.refused("ListAliases", key_id=arn)
+    assert code == "AccessDeniedException"
+    assert message.endswith(ELSEWHERE)
+
+
 def test_aliases_need_permission_on_alias_and_key(client: Any) -> None:
     first, second = client.key(), client.key()
     alias = f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"

@@ -91,6 +91,12 @@ def test_the_account_services_by_the_callers_policies(store: Store) -> None:
     assert not allowed
     assert line == "denied because no identity-based policy allows the iam:GetUser action"
     assert ask(store, action="sts:GetSessionToken", resource="*", context=home)[1]
+    line, allowed = ask(store, action="cloudtrail:LookupEvents", resource="*")
+    assert (
+        line == "denied because no identity-based policy allows the cloudtrail:LookupEvents action"
+    )
+    root = f"arn:aws:iam::{ACCOUNT}:root"
+    assert ask(store, principal=root, action="cloudtrail:LookupEvents", resource="*")[1]
 
 
 def test_keys_by_the_kms(store: Store) -> None:
@@ -134,9 +140,9 @@ async def test_buckets_and_objects_by_all_that_s3_asks(store: Store) -> None:
     ("question", "message"),
     [
         ({"principal": "eve"}, "there is no principal eve"),
-        ({"action": "Decrypt"}, "the action must be of one of iam, kms, s3, sts"),
-        ({"action": "kms:"}, "the action must be of one of iam, kms, s3, sts"),
-        ({"action": "ec2:RunInstances"}, "the action must be of one of iam, kms, s3, sts"),
+        ({"action": "Decrypt"}, "the action must be of one of cloudtrail, iam, kms, s3, sts"),
+        ({"action": "kms:"}, "the action must be of one of cloudtrail, iam, kms, s3, sts"),
+        ({"action": "ec2:RunInstances"}, "the action must be of one of cloudtrail, iam, kms, s3"),
         ({"action": "s3:GetObject", "resource": "arn:aws:s3:::none/k"}, "no bucket none"),
         ({"resource": "key"}, "the resource must be an ARN or *: key"),
         ({"action": "kms:Decrypt", "resource": KEY}, "Key 'k' does not exist"),

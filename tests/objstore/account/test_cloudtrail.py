@@ -132,6 +132,24 @@ async def test_other_operations(door: Door, operation: str, code: str) -> None:
     assert (await door.ask(operation))[1]["__type"] == code
 
 
+async def test_the_trail_tells_of_what_cloudtrail_was_asked(door: Door) -> None:
+    stranger = Caller(NOBODY, "AKIANOBODY", "us-east-1", "R")
+    for operation, caller in (
+        ("CreateTrail", None),
+        ("Nothing", None),
+        ("LookupEvents", stranger),
+        ("LookupEvents", None),
+    ):
+        await door.ask(operation, caller)
+    _, answer = await door.ask()
+    told = [json.loads(event["CloudTrailEvent"]) for event in answer["Events"]][:3]
+    assert [(one["eventName"], one.get("errorCode"), one["readOnly"]) for one in told] == [
+        ("LookupEvents", None, True),
+        ("LookupEvents", "AccessDenied", True),
+        ("CreateTrail", "UnsupportedOperationException", False),
+    ]
+
+
 async def test_the_short_target_and_none(door: Door) -> None:
     status, _ = await door.trail.handle("CloudTrail_20131101.LookupEvents", b"", door.caller)
     assert status == 200

@@ -20,6 +20,32 @@ async def put(s3: Any, **members: Any) -> Any:
     return (await s3.call("GetBucketAcl"))["Grants"]
 
 
+async def test_listings_show_who_wrote_an_object_where_acls_are_on(with_acls: Any) -> None:
+    other = "999999999999"
+    await with_acls.put("ours", b"")
+    with_acls.speak_for(other)
+    await with_acls.put("theirs", b"")
+    listings = {
+        "ListObjects": ("Contents", {}),
+        "ListObjectsV2": ("Contents", {"fetch_owner": True}),
+        "ListObjectVersions": ("Versions", {}),
+    }
+
+    async def owners() -> list[list[str]]:
+        replies = [
+            (await with_acls.call(operation, **members))[listed]
+            for operation, (listed, members) in listings.items()
+        ]
+        return [[entry["Owner"]["ID"] for entry in entries] for entries in replies]
+
+    assert await owners() == 3 * [[OWNER, owner_id(other)]]
+    enforced = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    with_acls.speak_for("123456789012")
+    await with_acls.call("PutBucketOwnershipControls", ownership_controls=enforced)
+    with_acls.bucket = with_acls.store.bucket("bucket")
+    assert await owners() == 3 * [[OWNER, OWNER]]
+
+
 @pytest.fixture
 async def with_acls(s3: Any) -> Any:
     """A bucket whose objects belong to their writers and that blocks nothing."""
