@@ -77,6 +77,19 @@ def _caller(request: Request, authenticated: Authenticated) -> Caller:
     return caller
 
 
+def _anonymous(request: Request, bucket: Bucket) -> Caller:
+    """Nobody in particular, who asks for something in this bucket."""
+    return Caller(
+        ANONYMOUS,
+        "",
+        bucket.region,
+        request.request_id,
+        request.source_ip,
+        request.headers.get("user-agent", ""),
+        request.secure,
+    )
+
+
 def _visit(
     bucket: Bucket,
     key: str,
@@ -105,6 +118,8 @@ def _facts(
 # What a GET or HEAD says of an object that is not there is for those who may list the bucket.
 _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 _LISTING = "s3:ListBucket"
+# What is asked of who sends a list of keys that cannot be read.
+_DELETION, _ANY_KEY = "s3:DeleteObject", "*"
 
 
 class DocumentSum(Enum):
@@ -247,6 +262,10 @@ class Gateway:
                 asked = replace(asked, facts=replace(facts, arguments=arguments))
                 self._check(request, asked)
             return await self._call(request, compiled, asked, arguments)
+        except AWSError:
+            if authenticated.credential is None:
+                self._check_unread(request, asked)
+            raise
         finally:
             request.received_bytes = payload.received
 
@@ -284,15 +303,7 @@ class Gateway:
     async def read_publicly(self, request: Request, bucket: Bucket, key: str) -> Response:
         """The object for a visitor of a website, whoever that is."""
         compiled = self._operations["HeadObject" if request.method == "HEAD" else "GetObject"]
-        caller = Caller(
-            ANONYMOUS,
-            "",
-            bucket.region,
-            request.request_id,
-            request.source_ip,
-            request.headers.get("user-agent", ""),
-            request.secure,
-        )
+        caller = _anonymous(request, bucket)
         if LOGGING in bucket.settings and request.visit is None:
             request.visit = Visit(bucket, key, caller, "", "")
         facts = Facts(request.headers, {}, self._wall, "", "", request.tls_version)
@@ -349,6 +360,13 @@ class Gateway:
         if not decision.allowed:
             raise refusal(asked, decision)
 
+    def _check_unread(self, request: Request, asked: Asked) -> None:
+        """Tell the anonymous that they may not, before what is wrong with their document."""
+        if request.operation in AFTER_BINDING:
+            self._check(request, asked)
+        elif request.operation in PER_KEY:
+            self._check(request, replace(asked, action=_DELETION, key=_ANY_KEY))
+
     def _bucket(self, request: Request, name: str, caller: Caller) -> Bucket | None:
         """The bucket of the path, in the caller's region and of the expected owner."""
         if not name or request.operation == "CreateBucket":
@@ -379,6 +397,19 @@ class Gateway:
             raise S3Error("AccessDenied")
         return bucket
 
+    def _visit_of_nobody(self, request: Request) -> Visit | None:
+        """What the access log is told of a request that failed before it was authenticated."""
+        try:
+            name, key = split_target(
+                request.raw_path, request.headers.get("host", ""), self._settings.domains
+            )
+        except S3Error:
+            return None
+        bucket = self._services.store.bucket(name)
+        if bucket is None or LOGGING not in bucket.settings:
+            return None
+        return Visit(bucket, key, _anonymous(request, bucket), "", "")
+
     def _keep_trace(self, request: Request, trace: Trace) -> None:
         if self._traces is not None and trace.steps:
             self._traces.append(
@@ -393,6 +424,8 @@ class Gateway:
     def fail(self, request: Request, error: AWSError) -> Response:
         """The error document of `error`, which the trail hears of too."""
         self._trail.tell(request, [], error)
+        if request.visit is None and not request.account:
+            request.visit = self._visit_of_nobody(request)
         if request.visit is not None:
             request.visit.error_code = error.code
         status, headers, body = render_error(

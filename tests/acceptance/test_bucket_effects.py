@@ -3,9 +3,13 @@
 import json
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:uploads"
 EXPIRE = {"ID": "e", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}}
@@ -65,6 +69,11 @@ def test_requests_are_logged_at_the_latest_when_the_server_stops(serve: Callable
     client.put_bucket_logging(Bucket="bucket", BucketLoggingStatus={"LoggingEnabled": enabled})
     client.put_object(Bucket="bucket", Key="a", Body=b"12345")
     client.get_object(Bucket="bucket", Key="a")["Body"].read()
+    nobody = server.client("s3", config=Config(signature_version=UNSIGNED))
+    forger = replace(server, secret_access_key="wrong").client("s3")
+    for stranger in (nobody, forger):
+        with pytest.raises(ClientError):
+            stranger.get_object(Bucket="bucket", Key="a")
     assert server.stop() == 0
     client = serve("--dev").client("s3")
     lines: list[str] = []
@@ -72,4 +81,11 @@ def test_requests_are_logged_at_the_latest_when_the_server_stops(serve: Callable
         body = client.get_object(Bucket="logs", Key=entry["Key"])["Body"].read()
         lines += body.decode().splitlines()
     asked = [line.split()[7] for line in lines]
-    assert asked[-2:] == ["REST.PUT.OBJECT", "REST.GET.OBJECT"]
+    assert asked[-4:] == [
+        "REST.PUT.OBJECT",
+        "REST.GET.OBJECT",
+        "REST.GET.OBJECT",
+        "REST.GET.OBJECT",
+    ]
+    outcomes = [(line.split()[5], *line.split()[12:14]) for line in lines[-2:]]
+    assert outcomes == [("-", "403", "AccessDenied"), ("-", "403", "SignatureDoesNotMatch")]

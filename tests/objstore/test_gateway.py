@@ -1,6 +1,7 @@
 """Requests through the front door and the S3 door, in process: bytes in, bytes out."""
 
 import hashlib
+import json
 import re
 from base64 import b64encode
 from collections.abc import MutableMapping
@@ -216,6 +217,32 @@ async def test_strangers_are_denied(door: Door, s3: Any) -> None:
     await s3.make_bucket("theirs")
     answer = await door.ask("GET", "/theirs")
     assert (answer.status, answer.text("Message")) == (403, "Access Denied")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "fault"),
+    [
+        ("PUT", "/new-bucket", "MalformedXML"),
+        ("PUT", "/bucket?tagging", "MalformedXML"),
+        ("PUT", "/bucket/k?tagging", "MalformedXML"),
+        ("POST", "/bucket?delete", "MalformedXML"),
+    ],
+)
+async def test_strangers_are_denied_before_they_learn_what_is_wrong(
+    door: Door, s3: Any, method: str, target: str, fault: str
+) -> None:
+    digest = {"content_md5": b64encode(hashlib.md5(b"<x").digest()).decode()}
+    for headers in ({}, digest):
+        answer = await door.ask(method, target, b"<x", region=None, **headers)
+        assert (answer.status, answer.text("Code")) == (403, "AccessDenied")
+    assert (await door.ask(method, target, b"<x", **digest)).text("Code") == fault
+    if target != "/new-bucket":
+        all_of_it = ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"]
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": all_of_it}
+        open_to_all = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        more = {"policy": open_to_all, "public_access_block": None}
+        await s3.store.update_bucket("bucket", lambda old: {**old, **more})
+        assert (await door.ask(method, target, b"<x", region=None, **digest)).text("Code") == fault
 
 
 @pytest.fixture
