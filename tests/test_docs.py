@@ -25,9 +25,8 @@ OTHERS = r"\baws (s3|kms|s3api|iam|sts|cloudtrail)\b|\bcurl\b|\bdocker\b|--numpr
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 
 
-def operations_script() -> ModuleType:
-    path = ROOT / "scripts" / "operations.py"
-    spec = importlib.util.spec_from_file_location("operations_script", path)
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -37,7 +36,7 @@ def operations_script() -> ModuleType:
 
 def test_the_list_of_operations_is_the_codes() -> None:
     written = (ROOT / "docs" / "operations.md").read_text()
-    assert written == operations_script().render(), "run scripts/operations"
+    assert written == script("operations").render(), "run scripts/operations"
 
 
 def flags(command: click.Command) -> set[str]:
@@ -106,3 +105,13 @@ def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
         if "://" not in target:
             assert (path.parent / target).exists(), target
+
+
+def test_no_test_of_the_public_suite_both_passes_and_contradicts_aws() -> None:
+    page = (ROOT / "docs" / "conformance.md").read_text()
+    explained = script("conformance").contradictions(page)
+    assert explained
+    assert [name for name in explained if not re.fullmatch(r"test_[\w\[\]-]+", name)] == []
+    passing = (ROOT / "docs" / "conformance" / "passing.txt").read_text().split()
+    assert passing == sorted(set(passing))
+    assert {name.rpartition("::")[2] for name in passing} & explained == set()

@@ -11,10 +11,24 @@ from kms.aws.errors import AWSError
 from objstore.call import Call, Reply
 from objstore.checksum import Algorithm, ChecksumHeaders, bad_digest
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
-from objstore.crypt.manifest import BindingKeys, Manifest, Mode
+from objstore.crypt.frames import wipe
+from objstore.crypt.manifest import (
+    BindingKeys,
+    Manifest,
+    Mode,
+    decode,
+    open_manifest_checksums,
+)
 from objstore.crypt.sse import describe
 from objstore.errors import S3Error
-from objstore.storage.records import Check, Part, StoredObject, Upload, UploadChangedError
+from objstore.storage.records import (
+    Check,
+    FinishedUpload,
+    Part,
+    StoredObject,
+    Upload,
+    UploadChangedError,
+)
 from objstore.transfer import events, lifetime, locks, outgoing, versions
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
@@ -28,6 +42,7 @@ from objstore.transfer.integrity import NO_CHECKSUM_HEADERS, shown
 from objstore.transfer.publish import COMPOSITE, Description, Stored, publishable
 from objstore.transfer.ranges import PART_NUMBER_MAX
 from objstore.transfer.receive import commit
+from objstore.transfer.source import open_key
 from objstore.transfer.upload import (
     Recipe,
     find_upload,
@@ -61,7 +76,7 @@ async def complete_multipart_upload(
     try:
         upload = find_upload(call, upload_id, key)
     except S3Error:
-        return _repeated(call, upload_id, key)
+        return _repeated(call, upload_id, key, customer)
     check = write_check(conditions, key)
     authorize_match(call, key, conditions.if_match)
     if check is not None:
@@ -134,12 +149,33 @@ def _described(recipe: Recipe) -> dict[str, Any]:
     return {} if recipe.manifest.mode is Mode.SSE_C else describe(recipe.manifest)
 
 
-def _repeated(call: Call, upload_id: str, key: str) -> Reply:
+def _repeated(call: Call, upload_id: str, key: str, customer: CustomerKeyHeaders) -> Reply:
     """The answer to a completion that has succeeded before. Raises NoSuchUpload."""
     done = call.services.store.finished_upload(upload_id)
     if done is None or done.bucket_id != call.bucket.bucket_id or done.key != key.encode():
         raise S3Error("NoSuchUpload", UploadId=upload_id)
-    return _identity(call, key, done.etag, done.version_id)
+    return {
+        **_identity(call, key, done.etag, done.version_id),
+        **_known_checksum(call, done, customer),
+    }
+
+
+def _known_checksum(call: Call, done: FinishedUpload, customer: CustomerKeyHeaders) -> Reply:
+    """The checksum of what an upload became, if that is still there and the caller may open it."""
+    stored = call.services.store.object(done.bucket_id, done.key, done.version_id, inline=False)
+    if stored is None or stored.delete_marker or stored.etag != done.etag:
+        return {}
+    manifest = decode(stored.manifest)
+    try:
+        data_key = open_key(call, call.bucket, stored, manifest, customer)
+    except AWSError:
+        return {}
+    try:
+        sums = open_manifest_checksums(data_key, manifest)
+    finally:
+        wipe(data_key)
+    algorithm = manifest.checksum_algorithm
+    return shown(algorithm, sums.get(algorithm), manifest.checksum_type)
 
 
 def _identity(call: Call, key: str, etag: str, version_id: str) -> Reply:

@@ -209,12 +209,15 @@ async def test_what_is_said_of_the_whole_must_hold(s3: Any, members: dict[str, A
     await s3.complete("k", upload_id, parts, mpu_object_size=len(FIRST + LAST), checksum_type=FULL)
 
 
+IDENTITY = ("Location", "Bucket", "Key", "ETag", "VersionId")
+
+
 async def test_completing_again_gives_the_same_identity(s3: Any) -> None:
     upload_id, parts = await two_parts(s3)
     first = await s3.complete("k", upload_id, parts)
     again = await s3.complete("k", upload_id, parts)
-    identity = ("Location", "Bucket", "Key", "ETag", "VersionId")
-    assert again == {name: first[name] for name in identity}
+    sums = ("ChecksumCRC64NVME", "ChecksumType")
+    assert again == {name: first[name] for name in (*IDENTITY, *sums)}
     with pytest.raises(AWSError, match="NoSuchUpload"):
         await s3.complete("other", upload_id, parts)
     with pytest.raises(AWSError, match="NoSuchUpload"):
@@ -276,3 +279,16 @@ async def test_a_part_replaced_meanwhile_is_no_part_of_the_object(
         await s3.complete("k", upload_id, parts)
     assert (caught.value.code, caught.value.status) == ("InvalidPart", 400)
     assert s3.store.upload(upload_id) is not None
+
+
+async def test_completing_again_tells_no_checksum_of_what_is_gone_or_closed(s3: Any) -> None:
+    key = s3.make_key()
+    named = EncryptionHeaders(server_side_encryption="aws:kms", ssekms_key_id=key)
+    upload_id, parts = await two_parts(s3, encryption=named)
+    await s3.complete("k", upload_id, parts)
+    s3.kms_call("DisableKey", KeyId=key)
+    assert (await s3.complete("k", upload_id, parts)).keys() == set(IDENTITY)
+    s3.kms_call("EnableKey", KeyId=key)
+    assert "ChecksumCRC64NVME" in await s3.complete("k", upload_id, parts)
+    await s3.put("k", b"another")
+    assert (await s3.complete("k", upload_id, parts)).keys() == set(IDENTITY)
