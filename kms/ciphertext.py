@@ -26,6 +26,7 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from kms.aws.values import value_class
 from kms.errors import KMSError
 
 KIND_ENCRYPT = 2
@@ -65,7 +66,7 @@ class Layout:
     size: int  # of the whole blob
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Blob:
     """A parsed ciphertext blob; nothing in it is authenticated yet."""
 

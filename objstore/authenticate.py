@@ -9,7 +9,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-re
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from kms.aws import sigv4
@@ -30,6 +30,7 @@ from kms.aws.clock import Clock, utc
 from kms.aws.errors import AWSError
 from kms.aws.identity import ANONYMOUS, Credential, Credentials, Principal
 from kms.aws.sigv4 import FormatError, SigningContext
+from kms.aws.values import value_class
 from objstore import presigned
 from objstore.errors import S3Error
 
@@ -56,7 +57,7 @@ _STREAMING = {mode.value: mode for mode in PayloadMode if mode is not PayloadMod
 _SIGNED_CHUNKS = (PayloadMode.CHUNKS_SIGNED, PayloadMode.CHUNKS_SIGNED_TRAILER)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Authenticated:
     """The sender of a request, and what its body must still prove.
 

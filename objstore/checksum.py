@@ -18,6 +18,7 @@ from typing import Protocol
 
 from awscrt import checksums as crt
 
+from kms.aws.values import value_class
 from objstore.errors import S3Error
 
 Bytes = bytes | bytearray | memoryview
@@ -257,7 +258,7 @@ def content_md5_digest(value: str) -> bytes:
     return digest
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Sums:
     """What a body added up to. `md5` is None unless it was asked for or declared.
 

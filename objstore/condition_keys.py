@@ -4,7 +4,7 @@ Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from kms.aws import arn, sigv4
 from kms.aws.clock import Clock
 from kms.aws.context import Source, Value
 from kms.aws.identity import Caller
+from kms.aws.values import value_class
 from objstore.errors import AWSError
 from objstore.storage.records import Bucket, StoredObject
 from objstore.transfer import tags
@@ -27,7 +28,7 @@ _HEADER = "s3:x-amz-"
 _DAY_SECONDS = 86_400
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Facts:
     """What a request says besides its resource. `auth_type` is "" for anonymous requests.
 
@@ -44,7 +45,7 @@ class Facts:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Asked:
     """One permission on one resource: `action` as in "s3:GetObject".
 

@@ -3,12 +3,12 @@
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 """
 
-from dataclasses import dataclass
+from kms.aws.values import value_class
 
 PARTITION = "aws"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ARN:
     """A parsed ARN; `resource` is everything after the fifth colon."""
 

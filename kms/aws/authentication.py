@@ -18,6 +18,7 @@ from kms.aws.clock import Clock, utc
 from kms.aws.errors import AWSError
 from kms.aws.identity import Credential, Credentials, Principal
 from kms.aws.sigv4 import Authorization, FormatError, SigningContext
+from kms.aws.values import value_class
 
 SKEW_SECONDS_MAX = 15 * 60
 EXPIRES_SECONDS_MAX = 7 * 24 * 3600
@@ -32,7 +33,7 @@ PRESIGNED_PARAMETERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Request:
     """The head of a request, as it came off the wire.
 
@@ -45,7 +46,7 @@ class Request:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Claim:
     """What a signed request says about itself; nothing of it is proved yet.
 
@@ -69,7 +70,7 @@ class Evidence:
     canonical_request: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Verified:
     """A proved claim: the credential, and the context that chunk signatures follow from."""
 

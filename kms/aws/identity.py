@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from kms.aws.values import value_class
+
 if TYPE_CHECKING:
     from kms.aws.policy_document import Policy
 
@@ -115,7 +117,7 @@ class Identities(Protocol):
         """The user or role of that unique id, if it still exists."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Caller:
     """One authenticated request, as far as authorization and audit need it.
 

@@ -16,9 +16,15 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from kms.aws.values import value_class
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+_SHA256 = SHA256()
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 SIGNING_KEYS_MAX = 1024
 PARSED_MAX = 1024
@@ -53,14 +59,14 @@ class Authorization:
     signed_headers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class SigningContext:
     """A verified signature and its key, from which the signatures of chunks follow.
 
     `seed` is the request's signature in hex, `timestamp` YYYYMMDD'T'HHMMSS'Z'.
     """
 
-    key: bytes = field(repr=False)
+    key: HMAC = field(repr=False)
     scope: str
     timestamp: str
     seed: str
@@ -243,17 +249,23 @@ def string_to_sign(timestamp: str, scope: Scope, canonical: str) -> str:
 
 
 @lru_cache(maxsize=SIGNING_KEYS_MAX)
-def signing_key(secret_access_key: str, date: str, region: str, service: str) -> bytes:
-    """Derive the key of one day, region and service. A changed secret is another cache entry."""
+def signing_key(secret_access_key: str, date: str, region: str, service: str) -> HMAC:
+    """Derive the key of one day, region and service. A changed secret is another cache entry.
+
+    The key is one that HMAC-SHA256 is set up with already, because most signatures are made with
+    the key of an earlier one. It is copied for use, never changed.
+    """
     key = hmac.digest(f"AWS4{secret_access_key}".encode(), date.encode("latin-1"), "sha256")
     key = hmac.digest(key, region.encode("latin-1"), "sha256")
     key = hmac.digest(key, service.encode("latin-1"), "sha256")
-    return hmac.digest(key, TERMINATOR.encode(), "sha256")
+    return HMAC(hmac.digest(key, TERMINATOR.encode(), "sha256"), _SHA256)
 
 
-def sign(key: bytes, text: str) -> str:
+def sign(key: HMAC, text: str) -> str:
     """The signature of a string to sign, in hex."""
-    return hmac.digest(key, text.encode("latin-1"), "sha256").hex()
+    mac = key.copy()
+    mac.update(text.encode("latin-1"))
+    return mac.finalize().hex()
 
 
 def same_text(left: str, right: str) -> bool:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from kms.aws.values import value_class
 from objstore.crypt.frames import DATA_KEY_LENGTH, TamperedError, wipe
 from objstore.crypt.manifest import encode_map
 from objstore.crypt.wrapped import NONCE_LENGTH, SALT_LENGTH, VERIFIER_LENGTH
@@ -45,7 +46,7 @@ _NOT_APPLICABLE = "The encryption parameters are not applicable to this object."
 _MISMATCH = "The provided encryption parameters did not match the ones used originally."
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class CustomerKeyHeaders:
     """The customer's key as requests bring it: members that reads and parts share."""
 

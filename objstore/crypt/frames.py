@@ -12,7 +12,6 @@ each blob derives its own key from a random salt. Specification and vectors: doc
 
 import os
 import struct
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import TypeAlias
 
@@ -20,6 +19,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from kms.aws.values import value_class
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -57,7 +58,7 @@ class TamperedError(Exception):
         self.part = part
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Header:
     """A parsed header; `raw` is its 128 bytes. Nothing in it is verified but its form."""
 

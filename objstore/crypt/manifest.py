@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from kms.aws.values import value_class
 from objstore.crypt import wrapped
 from objstore.crypt.frames import (
     BLOB_ID_LENGTH,
@@ -69,7 +70,7 @@ class Mode(IntEnum):
 _MODES = {int(mode): mode for mode in Mode}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class PartEntry:
     """One blob of the object. `length` is in plaintext bytes; `number` as the client gave it.
 
@@ -82,7 +83,7 @@ class PartEntry:
     commitment: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Manifest:
     """One object version.
 

@@ -7,11 +7,12 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-kms-enc
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from kms.aws import arn
 from kms.aws.identity import Caller
+from kms.aws.values import value_class
 from objstore.crypt import customer_keys
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.crypt.manifest import BUCKET_KEY, Mode
@@ -72,7 +73,7 @@ _KMS_MODES = {AWS_KMS: Mode.SSE_KMS, AWS_KMS_DSSE: Mode.DSSE_KMS}
 _ALGORITHMS = {mode: algorithm for algorithm, mode in _KMS_MODES.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class EncryptionHeaders:
     """The encryption members that PutObject, CopyObject and CreateMultipartUpload share."""
 
@@ -94,7 +95,7 @@ class EncryptionHeaders:
 NO_ENCRYPTION_HEADERS = EncryptionHeaders()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Choice:
     """What to ask for a data key. `key_id` is as the client wrote it ("" without KMS).
 

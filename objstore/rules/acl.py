@@ -5,9 +5,9 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from kms.aws.values import value_class
 from objstore.errors import S3Error
 
 ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -37,7 +37,7 @@ _GRANTEE = re.compile(r'\s*(\w+)\s*=\s*"?([^",]*)"?\s*')
 Grant = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class GrantHeaders:
     """The `x-amz-grant-*` headers of a request."""
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kms.aws.values import value_class
+
 BLOB_ID_LENGTH = 16
 BUCKET_ID_LENGTH = 16
 NULL_VERSION = "null"
@@ -70,7 +72,7 @@ class Bucket:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class BlobRef:
     """Where a sealed blob lies. `size` and `crc64` (CRC-64/NVME) are of the whole blob."""
 
@@ -80,7 +82,7 @@ class BlobRef:
     crc64: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class StoredObject:
     """One version of one object, as the index has it.
 

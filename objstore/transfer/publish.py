@@ -6,9 +6,10 @@ exist whose manifest does not bind its place, its parts and its key.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from kms.aws.values import value_class
 from objstore.call import Call
 from objstore.crypt.data_keys import Wrapped
 from objstore.crypt.manifest import (
@@ -32,7 +33,7 @@ COMPOSITE = "COMPOSITE"
 ETAG_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Description:
     """What a client said about an object: content headers, user metadata, storage class, tags …"""
 
@@ -42,7 +43,7 @@ class Description:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Stored:
     """What was stored for it: its parts in order and the blobs that hold them.
 

@@ -7,9 +7,10 @@ that leaves nothing behind but, at worst, an orphan for the sweep.
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
+from kms.aws.values import value_class
 from objstore.crypt.frames import Buffer
 from objstore.crypt.layers import BlobSealer, layers_in, seal_whole, stored_size
 from objstore.errors import S3Error
@@ -73,7 +74,7 @@ class Plaintext:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Received:
     """What was stored: `size` plaintext bytes as `blob`, whose bytes are `inline` if it is small.
 

@@ -9,6 +9,7 @@ from objstore.authenticate import Authenticated, PayloadMode
 from objstore.errors import S3Error
 from objstore.payload import BATCH_BYTES, Payload, Receive
 
+KEY = sigv4.signing_key("secret", "20260101", "us-east-1", "s3")
 UNSIGNED = Authenticated(None, "us-east-1", PayloadMode.UNSIGNED, None, None)
 TRAILER = Authenticated(None, "us-east-1", PayloadMode.CHUNKS_UNSIGNED_TRAILER, None, None)
 CHUNKED_BODY = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
@@ -55,7 +56,7 @@ async def test_a_chunked_body_loses_its_framing() -> None:
 
 
 async def test_chunk_signatures_are_checked() -> None:
-    signing = sigv4.SigningContext(b"k" * 32, "scope", "20260101T000000Z", "0" * 64)
+    signing = sigv4.SigningContext(KEY, "scope", "20260101T000000Z", "0" * 64)
     strict = Authenticated(None, "us-east-1", PayloadMode.CHUNKS_SIGNED, None, signing)
     body = b"5;chunk-signature=0\r\nhello\r\n0;chunk-signature=0\r\n\r\n"
     headers = {"x-amz-decoded-content-length": "5"}
