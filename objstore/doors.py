@@ -4,9 +4,9 @@ A body is read whole, authenticated with the request, and handed to the service.
 """
 
 import json
-import secrets
 from collections.abc import Awaitable, Callable
 
+from kms.aws.audit import new_event_id
 from kms.aws.authentication import authenticate
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
@@ -19,7 +19,6 @@ from objstore.wire import query
 
 JSON_BODY_BYTES_MAX = 1024 * 1024
 FORM_BODY_BYTES_MAX = 512 * 1024
-_VARIANTS = "89ab"
 JSON_TYPE = b"application/x-amz-json-1.1"
 
 KMSPreparation = Callable[[str, bytes], Awaitable[None]]
@@ -28,13 +27,6 @@ KMSHandler = Callable[[str, bytes, Caller], Answer]
 
 # What anybody may ask: the request carries a proof of its own.
 UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
-
-
-def new_request_id() -> str:
-    """A random UUID (version 4) as text, without the object."""
-    digits = secrets.token_hex(16)
-    variant = _VARIANTS[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class Identification:
@@ -120,7 +112,7 @@ class JSONDoor:
         self._operations = frozenset(load(service).operations)
 
     async def handle(self, request: Request) -> Response:
-        request.request_id = new_request_id()
+        request.request_id = new_event_id()
         target = request.headers.get("x-amz-target", "")
         operation = target.rpartition(".")[2]
         request.operation = operation if operation in self._operations else "Unknown"
@@ -184,7 +176,7 @@ class QueryDoor:
         }
 
     async def handle(self, request: Request) -> Response:
-        request.request_id = new_request_id()
+        request.request_id = new_event_id()
         body = await read_body(request, FORM_BODY_BYTES_MAX)
         form = query.parse_form(body if request.method == "POST" else request.raw_query)
         if form.get("Action") in UNSIGNED:

@@ -68,12 +68,7 @@ class Request:
         self.raw_path: bytes = scope["raw_path"]
         self.raw_query: bytes = scope["query_string"]
         self.header_list: Headers = scope["headers"]
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in self.header_list:
-            name = raw_name.decode("latin-1")
-            value = raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
-        self.headers = headers
+        self.headers = _by_name(self.header_list)
         client = scope.get("client")
         self.source_ip: str = client[0] if client else ""
         self.secure = scope["scheme"] == "https"
@@ -101,6 +96,16 @@ class Request:
     def disconnected(self) -> bool:
         """Whether the client has gone, so that producing more of the answer is of no use."""
         return self.connection is not None and bool(self.connection.disconnected)
+
+
+def _by_name(raw: Headers) -> dict[str, str]:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    if len(headers) < len(raw):
+        headers.clear()
+        for raw_name, raw_value in raw:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
 class Response:

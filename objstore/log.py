@@ -12,6 +12,8 @@ import logging
 import sys
 from typing import Any
 
+import orjson
+
 from kms.aws.clock import Clock, utc
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -77,14 +79,14 @@ class RequestLog:
     def flush(self) -> None:
         """Write what was gathered."""
         lines = [
-            json.dumps(
+            orjson.dumps(
                 {
                     "time": utc(fields.pop("time")).isoformat(timespec="milliseconds"),
                     "level": "info",
                     "event": "request",
                     **fields,
                 }
-            )
+            ).decode()
             for fields in self._pending
         ]
         self._pending.clear()

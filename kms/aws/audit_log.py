@@ -168,7 +168,7 @@ class AuditLog:
 
 def _lines(event: Event) -> bytes:
     try:
-        return "".join(f"{line}\n" for line in lines_of(event)).encode()
+        return b"".join([line + b"\n" for line in lines_of(event)])
     except Exception:
         # One that cannot be written down must not keep the others from it.
         LOG.exception("an event has no record: %s", event.get("eventName"))

@@ -16,6 +16,8 @@ from functools import lru_cache
 from types import NoneType
 from typing import Any
 
+import orjson
+
 from kms.aws.audit import Event, new_event_id
 from kms.aws.audit_identity import INTERNAL, foreign_identity, forwarder, user_identity
 from kms.aws.clock import utc
@@ -49,21 +51,28 @@ _DENIALS = {"AccessDeniedException": "AccessDenied"}
 _PLAIN = frozenset({str, bool, NoneType})
 _BYTES = frozenset({bytes, bytearray, memoryview, WipingBytes})
 _WITHOUT_TRAIL = (PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE)
-_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 Record = dict[str, Any]
 
 
-def lines_of(event: Event) -> Iterator[str]:
+def lines_of(event: Event) -> Iterator[bytes]:
     """The lines of an event in the trail's files: its records, with what decided."""
     authorization = explained(event)
     for record in records_of(event):
         if authorization:
             record[AUTHORIZATION] = authorization
-        line = _ENCODE(record)
+        line = _encode(record)
         if len(line) > ADDITIONAL_BYTES_MAX:
-            line = _ENCODE(_bounded(record))
+            line = _encode(_bounded(record))
         yield line
+
+
+def _encode(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # Text that is no Unicode, or a number of more than 64 bits: it is to be on record as well.
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def explained(event: Event) -> str:
@@ -236,7 +245,7 @@ def _bounded(record: Record) -> Record:
     }
     return {
         name: {"omitted": True, "reason": "too long"}
-        if name in limits and len(_ENCODE(value)) > limits[name]
+        if name in limits and len(_encode(value)) > limits[name]
         else value
         for name, value in record.items()
     }

@@ -3,7 +3,7 @@
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -141,6 +141,20 @@ class Caller:
     def account(self) -> str:
         return self.principal.account
 
-    def forwarded_by(self, service: str) -> "Caller":
-        """The same caller, its request carried on by `service` (a forward access session)."""
-        return replace(self, via_service=service)
+    def forwarded_by(self, service: str, *, region: str | None = None) -> "Caller":
+        """The same caller, its request carried on by `service` (a forward access session).
+
+        `region` is where to, which is where it came from by default.
+        """
+        return Caller(
+            self.principal,
+            self.access_key_id,
+            self.region if region is None else region,
+            self.request_id,
+            self.source_ip,
+            self.user_agent,
+            self.secure,
+            service,
+            self.source_arn,
+            self.source_account,
+        )

@@ -10,11 +10,12 @@ Source: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 import base64
 import binascii
 import inspect
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+
+import orjson
 
 from kms.aws.errors import AWSError
 from kms.aws.model import ServiceModel, Shape
@@ -92,12 +93,12 @@ def render(output: Mapping[str, Any]) -> bytes | WipingBytes:
     for value in output.values():
         if isinstance(value, bytearray):
             return _render_secrets(output)
-    return _ENCODE(output).encode()
+    return orjson.dumps(output, _base64)
 
 
 def _render_secrets(output: Mapping[str, Any]) -> WipingBytes:
     plain = {name: value for name, value in output.items() if not isinstance(value, bytearray)}
-    rendered = _ENCODE(plain).encode()
+    rendered = orjson.dumps(plain, _base64)
     parts: list[tuple[bytes, bytearray]] = []
     comma = "," if plain else ""
     for name, value in output.items():
@@ -131,7 +132,7 @@ def render_error(error: AWSError) -> bytes:
     if error.message:
         name = "Message" if error.code == "AccessDeniedException" else "message"
         document[name] = error.message
-    return _ENCODE(document).encode()
+    return orjson.dumps(document)
 
 
 def _base64_length(length: int) -> int:
@@ -148,17 +149,12 @@ def _parse(body: bytes) -> dict[str, Any]:
     if len(body) > BODY_BYTES_MAX:
         raise AWSError("SerializationException", "The request is too long.")
     try:
-        document = _DECODE(body.decode() or "{}")
-    except (ValueError, RecursionError):
+        document = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict):
         raise AWSError("SerializationException", "The request is not a JSON object.")
     return document
-
-
-def _refuse_constant(name: str) -> None:
-    """NaN and the infinities, which Python would read, are no JSON."""
-    raise ValueError(name)
 
 
 def _invalid(failures: Failures) -> AWSError:
@@ -239,7 +235,7 @@ def _list(service: _Source, shape: Shape) -> Check:
             raise _mistyped("list")
         if len(value) > ITEMS_MAX:
             raise AWSError("SerializationException", "A list of the request is too long.")
-        _limits(shape, len(value), path, failures, shown=_printed(value))
+        _limits(shape, len(value), path, failures, shown=value)
         return [
             element(item, f"{path}.{number}.member", failures)
             for number, item in enumerate(value, 1)
@@ -274,7 +270,7 @@ def _string(shape: Shape) -> Check:
         if shape.enum and value not in shape.enum:
             rule = f"satisfy enum value set: [{allowed}]"
             failures.append(_failure(_printed(value), path, rule))
-        _limits(shape, len(value), path, failures, shown=_printed(value))
+        _limits(shape, len(value), path, failures, shown=value)
         if pattern is not None and pattern.fullmatch(value) is None:
             rule = f"satisfy regular expression pattern: {shape.pattern}"
             failures.append(_failure(_printed(value), path, rule))
@@ -291,9 +287,7 @@ def _blob(shape: Shape) -> Check:
             raw = base64.b64decode(value, validate=True)
         except ValueError:
             raise _mistyped("blob") from None
-        # The bytes may be secret: AWS, too, shows only how many there are.
-        shown = f"'java.nio.HeapByteBuffer[pos=0 lim={len(raw)} cap={len(raw)}]'"
-        _limits(shape, len(raw), path, failures, shown=shown)
+        _limits(shape, len(raw), path, failures, shown=raw)
         return raw
 
     return check
@@ -328,23 +322,20 @@ def _number(value: Any, path: str, failures: Failures) -> Any:
     return value
 
 
-def _limits(shape: Shape, length: int, path: str, failures: Failures, *, shown: str) -> None:
+def _limits(shape: Shape, length: int, path: str, failures: Failures, *, shown: object) -> None:
     if shape.minimum is not None and length < shape.minimum:
         rule = f"have length greater than or equal to {shape.minimum}"
-        failures.append(_failure(shown, path, rule))
+        failures.append(_failure(_printed(shown), path, rule))
     if shape.maximum is not None and length > shape.maximum:
         rule = f"have length less than or equal to {shape.maximum}"
-        failures.append(_failure(shown, path, rule))
+        failures.append(_failure(_printed(shown), path, rule))
 
 
 def _printed(value: object) -> str:
+    if isinstance(value, bytes):  # It may be secret: AWS, too, shows only how long it is.
+        return f"'java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]'"
     return f"'{str(value)[:1_024]}'"
 
 
 def _mistyped(wanted: str) -> AWSError:
     return AWSError("SerializationException", f"A member of the request is not a {wanted}.")
-
-
-# Made once: `json.loads` and `json.dumps` with arguments would make them at every call.
-_ENCODE = json.JSONEncoder(separators=(",", ":"), default=_base64).encode
-_DECODE = json.JSONDecoder(parse_constant=_refuse_constant).decode

@@ -218,7 +218,7 @@ def canonical_query(raw_query: str) -> str:
 
 def canonical_path(raw_path: str, service: str) -> str:
     """The path to sign. S3 signs it as it was sent; every other service encodes it once more."""
-    if service == "s3":
+    if service == "s3" or raw_path == "/":
         return raw_path or "/"
     return quote((raw_path or "/").encode("latin-1"), safe="/" + UNRESERVED)
 

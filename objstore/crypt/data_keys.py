@@ -364,7 +364,7 @@ def _forwarded(caller: Caller, bucket: Bucket) -> Caller:
     if caller.principal.kind is PrincipalKind.ANONYMOUS or not caller.region:
         # Signature Version 2, which names no region, does not do either.
         raise S3Error("InvalidArgument", _UNSIGNED, ArgumentName="Authorization")
-    return replace(caller, region=bucket.region, via_service=f"s3.{bucket.region}.amazonaws.com")
+    return caller.forwarded_by(f"s3.{bucket.region}.amazonaws.com", region=bucket.region)
 
 
 def _as_s3(error: AWSError) -> AWSError:

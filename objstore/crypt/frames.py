@@ -242,15 +242,17 @@ class Opener:
         if parsed.blob_id != blob_id:
             raise TamperedError("header")
         log2 = parsed.chunk_log2
-        if parsed.plaintext_length != plaintext_length or size != sealed_size(
-            plaintext_length, log2
+        chunks = max(1, -(-plaintext_length >> log2))
+        if (
+            parsed.plaintext_length != plaintext_length
+            or size != HEADER_LENGTH + plaintext_length + TAG_LENGTH * chunks
         ):
             raise TamperedError("size")
         self._aead, self._nonce, derived = _derive(data_key, parsed.salt, header[: _DERIVED.size])
         if not (compare_digest(derived, parsed.commitment) and compare_digest(derived, commitment)):
             raise TamperedError("commitment")
         self._header = header
-        self._chunks = _chunks(plaintext_length, log2)
+        self._chunks = chunks
         self.chunk_length = 1 << log2
         self.plaintext_length = plaintext_length
 

@@ -15,6 +15,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from hmac import compare_digest, digest
 from itertools import accumulate
 
@@ -39,6 +40,9 @@ MAGIC = b"OMF1"
 BUCKET_ID_LENGTH = 16
 PARTS_MAX = 10_000
 MANIFEST_BYTES_MAX = 4 << 20
+SHORT_BYTES_MAX = 8 << 10
+SHORT_DECODED_MAX = 512
+LONG_DECODED_MAX = 8
 MAC_LENGTH = 32
 CHECKSUM_SALT_LENGTH = 16
 BUCKET_KEY = 1  # flag: a bucket key wraps the data key
@@ -187,8 +191,9 @@ def encode(manifest: Manifest) -> bytes:
 
 def decode(encoded: bytes) -> Manifest:
     """Read what `encode` wrote. Raises TamperedError for anything that it would not write."""
+    read = _decode_short if len(encoded) <= SHORT_BYTES_MAX else _decode_long
     try:
-        return _decode(encoded)
+        return read(encoded)
     except (ValueError, struct.error):
         raise TamperedError("manifest") from None
 
@@ -232,6 +237,11 @@ def _decode(encoded: bytes) -> Manifest:
         parts,
         flags,
     )
+
+
+# An object that is read is likely to be read again: in ranges, or after a HEAD.
+_decode_short = lru_cache(SHORT_DECODED_MAX)(_decode)
+_decode_long = lru_cache(LONG_DECODED_MAX)(_decode)
 
 
 def authenticate(keys: "bytearray | memoryview | BindingKeys", encoded: bytes) -> bytes:

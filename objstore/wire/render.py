@@ -12,7 +12,7 @@ import base64
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from kms.aws.errors import AWSError
@@ -68,12 +68,12 @@ def compile_output(model: ServiceModel, operation: Operation) -> Render:
     shape = model.shape(operation.output) if operation.output else None
     members = tuple(shape.members.values()) if shape else ()
     headers = {
-        member.name: (member.wire_name.lower().encode(), _header_text(model, member))
+        member.name: (member.wire_name.lower().encode(), _header_writer(model, member))
         for member in members
         if member.location == "header"
     }
     for name, extra in quirks.EXTRA_HEADERS.get(operation.name, {}).items():
-        headers[name] = (extra.encode(), str)
+        headers[name] = (extra.encode(), partial(header_value, name))
     metadata = next((m for m in members if m.location == "headers"), None)
     body = _compile_body(model, operation, shape)
 
@@ -81,8 +81,8 @@ def compile_output(model: ServiceModel, operation: Operation) -> Render:
         out: Headers = []
         for name, value in reply.items():
             if value is not None and name in headers:
-                wire_name, text = headers[name]
-                out.append((wire_name, header_value(name, text(value))))
+                wire_name, write = headers[name]
+                out.append((wire_name, write(value)))
         if metadata is not None:
             _append_metadata(metadata.wire_name, reply.get(metadata.name), out)
         status = quirks.status_of(operation.name, operation.status, reply)
@@ -99,20 +99,38 @@ def _append_metadata(prefix: str, values: Mapping[str, str] | None, out: Headers
         out.append((name.encode(), _metadata_value(name, text)))
 
 
-def _header_text(model: ServiceModel, member: Member) -> Callable[[Any], str]:
+def _header_writer(model: ServiceModel, member: Member) -> Callable[[Any], bytes]:
     shape = model.shape(member.shape)
     if shape.type == "timestamp":
         written = member.timestamp_format or shape.timestamp_format
-        return iso8601 if written == "iso8601" else http_date
+        return _instant if written == "iso8601" else _http_date
     if shape.type == "boolean":
-        return _boolean
+        return _flag
+    if shape.type in ("integer", "long"):
+        return _number
     if shape.type == "list":
-        return ",".join
-    return str
+        return lambda values: header_value(member.name, ",".join(values))
+    return partial(header_value, member.name)
+
+
+def _instant(moment: datetime) -> bytes:
+    return iso8601(moment).encode()
+
+
+def _http_date(moment: datetime) -> bytes:
+    return http_date(moment).encode()
 
 
 def _boolean(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _flag(value: bool) -> bytes:
+    return b"true" if value else b"false"
+
+
+def _number(value: int) -> bytes:
+    return b"%d" % value
 
 
 Body = Callable[[Mapping[str, Any], Headers, int], bytes | AsyncIterator[bytes]]

@@ -11,6 +11,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.htm
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from kms.aws.model import Operation, ServiceModel
@@ -19,6 +20,7 @@ from objstore.wire import quirks
 
 KEY_BYTES_MAX = 1024
 QUERY_PARAMETERS_MAX = 256
+HOSTS_MAX = 1024
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _RESOURCE_TYPES = ("SERVICE", "BUCKET", "OBJECT")
 
@@ -66,6 +68,7 @@ def parse_query(raw: bytes) -> dict[str, str]:
     return parameters
 
 
+@lru_cache(HOSTS_MAX)
 def hosted_bucket(host: str, suffixes: tuple[str, ...]) -> str:
     """The bucket in a Host header under one of `suffixes`; "" if there is none."""
     name = host.rsplit(":", 1)[0].lower() if ":" in host else host.lower()

@@ -1,7 +1,6 @@
 """The doors of KMS, IAM and STS with a real KMS and store, and signatures by botocore."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from objstore.doors import (
     Identification,
     QueryDoor,
     kms_door,
-    new_request_id,
     read_body,
 )
 from objstore.errors import S3Error
@@ -278,10 +276,3 @@ async def test_uses_are_reported(accounts: Accounts) -> None:
     for secret in (SECRET, "wrong"):
         await answer(door, request(form, service="sts", secret=secret, content_type=FORM))
     assert noted == [("AKIATEST", "sts", "us-east-1")]
-
-
-def test_request_ids_are_random_uuids() -> None:
-    first, second = uuid.UUID(new_request_id()), uuid.UUID(new_request_id())
-    assert first != second
-    assert first.version == second.version == 4
-    assert first.variant == uuid.RFC_4122
