@@ -1,9 +1,10 @@
 """Kill -9 under load: no acknowledged write may be lost, and none come back changed.
 
 Clients put (inline, in a file, in parts), copy and delete objects under keys of their own, with
-SSE-S3 and SSE-KMS. All processes of the server are killed at a random moment. Before each restart
-the store is checked without keys; after it, every object that was touched is read: an
-acknowledged write must be there, an interrupted one may be there or not. Nothing else may.
+SSE-S3, SSE-KMS and bucket keys, and change the encryption of what is there. All processes of the
+server are killed at a random moment. Before each restart the store is checked without keys; after
+it, every object that was touched is read: an acknowledged write must be there, an interrupted one
+may be there or not. Nothing else may.
 """
 
 import hashlib
@@ -124,7 +125,10 @@ class Writer:
     def run(self, endpoint: str, stop: threading.Event) -> None:
         """Write until the server is gone, or `stop` is set."""
         self._s3 = client(endpoint, "s3")
-        operations = (self._put, self._put, self._put, self._copy, self._delete, self._parts)
+        operations = (
+            *(self._put, self._put, self._put),
+            *(self._copy, self._update, self._delete, self._parts),
+        )
         while not stop.is_set():
             operation = self._random.choice(operations)
             key = f"{self.number}/{self._random.randrange(KEYS_OF_CLIENT)}"
@@ -146,10 +150,14 @@ class Writer:
         self.possible[place] = {new}
         self.acked[name] += 1
 
-    def _encryption(self) -> dict[str, str]:
+    def _encryption(self) -> dict[str, Any]:
         if self._random.random() < 0.5:
             return {}
-        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._key_arn}
+        return {
+            "ServerSideEncryption": "aws:kms",
+            "SSEKMSKeyId": self._key_arn,
+            "BucketKeyEnabled": self._random.random() < 0.5,
+        }
 
     def _named(self, place: tuple[str, str]) -> dict[str, str]:
         return {"Bucket": place[0], "Key": place[1]}
@@ -183,6 +191,20 @@ class Writer:
             value,
             lambda: self._s3.copy_object(
                 **self._named(place), CopySource={"Bucket": source[0], "Key": source[1]}, **more
+            ),
+        )
+
+    def _update(self, place: tuple[str, str]) -> None:
+        seen = self.possible.get(place, {None})
+        if len(seen) > 1 or None in seen:
+            return
+        wanted = {"KMSKeyArn": self._key_arn, "BucketKeyEnabled": self._random.random() < 0.5}
+        self._write(
+            "update",
+            place,
+            next(iter(seen)),
+            lambda: self._s3.update_object_encryption(
+                **self._named(place), ObjectEncryption={"SSEKMS": wanted}
             ),
         )
 
