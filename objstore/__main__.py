@@ -24,7 +24,9 @@ from objstore.settings import (
     DEFAULT_ACCOUNT,
     DEFAULT_REGION,
     DEFAULT_ROOT,
+    LOOPBACK,
     MANAGEMENT_EVENTS,
+    PUBLIC,
     Settings,
 )
 from objstore.transfer.rewrap import Target
@@ -149,6 +151,12 @@ def main() -> None:
     type=click.Choice([MANAGEMENT_EVENTS, DATA_EVENTS]),
     default=MANAGEMENT_EVENTS,
     help="What the audit trail tells of; data-events adds calls on objects.",
+)
+@flag(
+    "metrics",
+    type=click.Choice([LOOPBACK, PUBLIC]),
+    default=LOOPBACK,
+    help="Who may ask for /_/metrics: clients on this machine, or everybody.",
 )
 @flag(
     "website-domain",

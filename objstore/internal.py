@@ -1,10 +1,12 @@
 """The server's own pages under `/_/`, which no bucket name can start with: a Starlette app.
 
-Health and metrics are there for everyone who can reach the port and say nothing about objects,
-keys or accounts. Traces, the clock and reset exist only with `--dev`.
+Health is there for everyone who can reach the port, metrics for clients on this machine unless the
+operator opens them. Neither says anything about objects, keys or accounts. Traces, the clock and
+reset exist only with `--dev`.
 """
 
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +20,7 @@ from objstore import metrics
 from objstore.trace import TraceFile
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+REFUSAL = "metrics are for clients on the server's machine, unless it has --metrics public\n"
 
 
 def internal_app(
@@ -27,8 +30,9 @@ def internal_app(
     reset: Callable[[], Awaitable[None]] | None,
     clock: ServiceClock | None = None,
     caught_up: Callable[[], Awaitable[None]] | None = None,
+    metrics_for_all: bool = False,
 ) -> Starlette:
-    """`ready` says whether requests can be served; all others are None without `--dev`.
+    """`ready` says whether requests can be served; what may be None is for `--dev`.
 
     `caught_up` waits until the background work has been done for the present of `clock`.
     """
@@ -38,6 +42,8 @@ def internal_app(
         return JSONResponse({"live": True, "ready": is_ready}, status_code=200 if is_ready else 503)
 
     async def show_metrics(request: Request) -> Response:
+        if not (metrics_for_all or _is_of_this_machine(request)):
+            return PlainTextResponse(REFUSAL, status_code=403)
         return Response(metrics.render(), headers={"content-type": METRICS_TYPE})
 
     async def show_traces(request: Request) -> Response:
@@ -74,3 +80,11 @@ def internal_app(
     if clock is not None:
         routes.append(Route("/_/clock", show_clock, methods=["GET", "POST"]))
     return Starlette(routes=routes)
+
+
+def _is_of_this_machine(request: Request) -> bool:
+    """Whether the connection comes from a loopback address; what headers say does not count."""
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

@@ -13,6 +13,7 @@ DEFAULT_REGION = "us-east-1"
 DEFAULT_ROOT = "key-file"
 MANAGEMENT_EVENTS = "management-events"
 DATA_EVENTS = "data-events"
+LOOPBACK, PUBLIC = "loopback", "public"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -30,7 +31,7 @@ class Settings:
     webhooks of notifications, each as `ARN=URL`. `oidc` are
     the issuers whose tokens STS takes, each as `ISSUER=discover` or `ISSUER=FILE` of public keys,
     and `oidc_algorithms` how they may be signed. `audit` says whether the audit
-    trail tells of calls on objects too.
+    trail tells of calls on objects too, `metrics` who may ask for `/_/metrics`.
     """
 
     data: Path
@@ -57,6 +58,7 @@ class Settings:
     oidc: tuple[str, ...] = ()
     oidc_algorithms: tuple[str, ...] = ("RS256", "ES256")
     audit: str = MANAGEMENT_EVENTS
+    metrics: str = LOOPBACK
 
     @property
     def loopback(self) -> bool:

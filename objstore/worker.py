@@ -5,7 +5,10 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
+
+from starlette.applications import Starlette
 
 from kms.aws.arn import s3_bucket
 from kms.aws.audit_log import AuditLog
@@ -48,7 +51,7 @@ from objstore.lifecycle import Lifecycle
 from objstore.notifications import Notifications
 from objstore.replication import SESSION, Replication, Roles
 from objstore.rules.notification import parse_targets
-from objstore.settings import DATA_EVENTS, Settings
+from objstore.settings import DATA_EVENTS, PUBLIC, Settings
 from objstore.storage.queues import QueueFiles
 from objstore.storage.records import Bucket
 from objstore.storage.store import Store
@@ -98,6 +101,8 @@ def application() -> Application:
     background = background_work(services, clock, kms, access_log, replication)
     identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
 
+    reset = partial(start_over, settings, seed, store, kms, audit)
+
     async def stop() -> None:
         await background.stop()
         await access_log.flush()
@@ -113,27 +118,12 @@ def application() -> Application:
             "sts": QueryDoor(accounts.sts, identification, region=settings.region),
             "cloudtrail": cloudtrail_door(services, accounts, identification, audit),
         },
-        internal=internal_app(
-            ready=lambda: True,
-            traces=traces,
-            reset=partial(start_over, settings, seed, store, kms, audit) if settings.dev else None,
-            clock=clock if settings.dev else None,
-            caught_up=background.caught_up,
-        ),
+        internal=own_pages(settings, traces, clock, background, reset=reset),
         log=log.RequestLog(wall),
         start=background.start,
         stop=stop,
         hosting=websites(settings, store, gateway),
         access_log=access_log,
-    )
-
-
-def s3_authorizer(services: Services) -> Authorizer:
-    return Authorizer(
-        services.store,
-        services.clock,
-        account=services.account,
-        account_of=services.account_of,
     )
 
 
@@ -148,6 +138,15 @@ def follow_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent.pid:  # It died before it could be followed.
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def s3_authorizer(services: Services) -> Authorizer:
+    return Authorizer(
+        services.store,
+        services.clock,
+        account=services.account,
+        account_of=services.account_of,
+    )
 
 
 def s3_door(
@@ -196,6 +195,25 @@ def cloudtrail_door(
         tokens=services.tokens,
     )
     return JSONDoor("cloudtrail", trail.handle, identification)
+
+
+def own_pages(
+    settings: Settings,
+    traces: TraceFile | None,
+    clock: ServiceClock,
+    background: Background,
+    *,
+    reset: Callable[[], Awaitable[None]],
+) -> Starlette:
+    """The pages under `/_/`; most of them with `--dev` only."""
+    return internal_app(
+        ready=lambda: True,
+        traces=traces,
+        reset=reset if settings.dev else None,
+        clock=clock if settings.dev else None,
+        caught_up=background.caught_up,
+        metrics_for_all=settings.metrics == PUBLIC,
+    )
 
 
 def websites(settings: Settings, store: Store, gateway: Gateway) -> Hosting | None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from kms.aws.clock import FixedClock, ServiceClock
@@ -17,10 +18,24 @@ def test_health_says_whether_requests_can_be_served() -> None:
 
 
 def test_metrics_are_prometheus_text() -> None:
-    client = TestClient(internal_app(ready=lambda: True, traces=None, reset=None))
-    answer = client.get("/_/metrics")
+    app = internal_app(ready=lambda: True, traces=None, reset=None)
+    answer = TestClient(app, client=("127.0.0.1", 1)).get("/_/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "objstore_requests_total" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("host", "answered"),
+    [("127.0.0.1", True), ("::1", True), ("192.0.2.7", False), ("2001:db8::1", False), ("", False)],
+)
+def test_metrics_are_for_this_machine_unless_they_are_opened(host: str, answered: bool) -> None:
+    for for_all in (False, True):
+        app = internal_app(ready=lambda: True, traces=None, reset=None, metrics_for_all=for_all)
+        client = TestClient(app, client=(host, 1), headers={"x-forwarded-for": "127.0.0.1"})
+        answer = client.get("/_/metrics")
+        assert answer.status_code == (200 if answered or for_all else 403)
+        assert ("objstore_requests_total" in answer.text) is (answered or for_all)
+        assert client.get("/_/health").status_code == 200
 
 
 def test_development_pages_exist_only_in_development(tmp_path: Path) -> None:
