@@ -22,12 +22,16 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def cors_headers(request: Request, bucket: Bucket | None) -> Headers:
-    """The CORS headers of an actual request's answer, whatever that will be; often none."""
+    """The CORS headers of an actual request's answer, whatever that will be; often none.
+
+    Browsers name the method in a header only before they ask; whoever does so later means that one.
+    """
     document = None if bucket is None else bucket.settings.get("cors")
     origin = request.headers.get("origin", "")
     if document is None or not _safe(origin):
         return []
-    found = cors.answer(document, origin=origin, method=request.method, headers=())
+    method = request.headers.get(METHOD_HEADER, request.method)
+    found = cors.answer(document, origin=origin, method=method, headers=())
     return _encoded(found or [])
 
 

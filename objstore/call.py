@@ -92,8 +92,7 @@ class Call:
     def owner(self, account: str) -> dict[str, str]:
         """An account as replies show the owner of a thing."""
         found = self.services.account(account)
-        named = {"DisplayName": found.display_name} if found.display_name else {}
-        return {**named, "ID": found.canonical_id}
+        return {"DisplayName": found.display_name, "ID": found.canonical_id}
 
     @property
     def bucket(self) -> Bucket:

@@ -224,6 +224,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "1,000-configuration limit.",
     ),
     "UnexpectedContent": (400, "This request does not support content"),
+    "UnresolvableGrantByEmailAddress": (
+        400,
+        "The email address you provided does not match any account on record.",
+    ),
     "XAmzContentSHA256Mismatch": (
         400,
         "The provided 'x-amz-content-sha256' header does not match what was computed.",

@@ -26,6 +26,7 @@ from objstore.condition_keys import FORM_TYPE, HEADER_TYPE, PRESIGNED_TYPE, Aske
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Headers, Request, Response, Visit
 from objstore.forms import Form, answer, upload_of
+from objstore.names import key_bytes
 from objstore.operations import OPERATIONS
 from objstore.payload import Payload
 from objstore.payment import CHARGED, is_charged
@@ -120,6 +121,13 @@ _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 _LISTING = "s3:ListBucket"
 # What is asked of who sends a list of keys that cannot be read.
 _DELETION, _ANY_KEY = "s3:DeleteObject", "*"
+_READING = "s3:GetObject"
+
+
+def _listing(asked: Asked) -> Asked:
+    """May the caller list the bucket by what the key of their request begins with: itself?"""
+    facts = replace(asked.facts, query={"prefix": asked.key})
+    return replace(asked, action=_LISTING, key="", facts=facts)
 
 
 class DocumentSum(Enum):
@@ -340,7 +348,7 @@ class Gateway:
             reply = await compiled.handler(call, **arguments)
         except S3Error as error:
             if error.code in _MISSING and asked.bucket is not None:
-                self._check(request, replace(asked, action=_LISTING, key=""))
+                self._check(request, _listing(asked))
             raise
         finally:
             self._keep_trace(request, trace)
@@ -351,14 +359,26 @@ class Gateway:
         return Response(status, headers, body)
 
     def _check(self, request: Request, asked: Asked) -> None:
-        """Return if it is allowed; the trail hears what decided. Raises AccessDenied."""
-        if request.noted is None:
-            self._authorizer.check(asked)
-            return
+        """Return if it is allowed; the trail hears what decided.
+
+        Raises AccessDenied, NoSuchKey for what the caller may not read but see in a listing.
+        """
         decision = self._authorizer.decide(asked)
-        request.noted.action, request.noted.decided = asked.action, decision
-        if not decision.allowed:
-            raise refusal(asked, decision)
+        if request.noted is not None:
+            request.noted.action, request.noted.decided = asked.action, decision
+        if decision.allowed:
+            return
+        if asked.action == _READING and not decision.explicit and self._is_seen_missing(asked):
+            raise S3Error("NoSuchKey", Key=asked.key)
+        raise refusal(asked, decision)
+
+    def _is_seen_missing(self, asked: Asked) -> bool:
+        """Whether there is no such object, and the caller's right to list tells them so."""
+        assert asked.bucket is not None
+        if not self._authorizer.may(_listing(asked)):
+            return False
+        identity = asked.bucket.bucket_id
+        return self._services.store.object(identity, key_bytes(asked.key), inline=False) is None
 
     def _check_unread(self, request: Request, asked: Asked) -> None:
         """Tell the anonymous that they may not, before what is wrong with their document."""
@@ -388,7 +408,7 @@ class Gateway:
             )
         expected = request.headers.get(EXPECTED_OWNER_HEADER)
         if expected is not None and expected != bucket.account:
-            if not re.fullmatch(r"\d{12}", expected):
+            if caller.access_key_id and not re.fullmatch(r"\d{12}", expected):
                 raise S3Error(
                     "InvalidBucketOwnerAWSAccountID",
                     ArgumentName=EXPECTED_OWNER_HEADER,

@@ -14,7 +14,7 @@ from objstore.names import owner_id
 class Account:
     """An account. `canonical_id` is the 64 hex digits that S3 shows as an owner's ID.
 
-    `display_name` is shown beside it only if somebody gave one: S3 stopped showing them.
+    `display_name` is what S3 shows beside it, the account's number if nobody gave one.
     """
 
     account: str
@@ -62,7 +62,7 @@ class Directory:
 
 
 def unnamed_account(account: str) -> Account:
-    return Account(account, owner_id(account), "")
+    return Account(account, owner_id(account), account)
 
 
 def root_principal(account: str) -> Principal:

@@ -1,7 +1,7 @@
 """GetBucketAcl, PutBucketAcl, GetObjectAcl and PutObjectAcl.
 
 Stored are the grants alone; a bucket without any has its owner's full control. Where ACLs are
-off, which is every bucket's default, they can only be set to what they are anyway.
+off, which is every bucket's default, a bucket's cannot be set, and an object's only to what it is.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketAcl.html
 """
 
@@ -49,9 +49,7 @@ async def put_bucket_acl(
     named = _grants(owner, acl, grants, access_control_policy)
     settings = call.bucket.settings
     if access.object_ownership(settings) == access.OWNER_ENFORCED:
-        if not is_only(named, owner):
-            raise S3Error("AccessControlListNotSupported")
-        return {}
+        raise S3Error("AccessControlListNotSupported")
     if access.public_access_block(settings)["BlockPublicAcls"] and is_public(named):
         raise S3Error("AccessDenied")
     if is_only(named, owner) and named:
@@ -84,7 +82,7 @@ async def put_object_acl(
         call.canonical_id(account), acl, grants, access_control_policy, bucket_owner=bucket_owner
     )
     if enforced:
-        if not is_only(named, call.canonical_id(account)) and acl != "bucket-owner-full-control":
+        if not object_grants.is_off(acl, [] if acl is not None else named, bucket_owner):
             raise S3Error("AccessControlListNotSupported")
         return {}
     object_grants.check_public(call, named)

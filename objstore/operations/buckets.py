@@ -16,6 +16,7 @@ from objstore.names import US_EAST_1, check_bucket_name, instant
 from objstore.rules import access
 from objstore.rules.acl import (
     NO_GRANT_HEADERS,
+    SETTING,
     GrantHeaders,
     canned,
     is_only,
@@ -147,7 +148,7 @@ def _settings(
         raise S3Error("InvalidBucketAclWithObjectOwnership")
     if is_public(grants) and access.public_access_block(settings)["BlockPublicAcls"]:
         raise S3Error("InvalidBucketAclWithBlockPublicAccessError")
-    return {**settings, "acl": {"Grants": grants}}
+    return {**settings, SETTING: {"Grants": grants}}
 
 
 def _region(signing_region: str, constraint: str | None) -> str:
@@ -169,8 +170,13 @@ def _region(signing_region: str, constraint: str | None) -> str:
 
 
 def _check_recreation(existing: Bucket, new: Bucket) -> None:
-    """Return if creating an existing bucket again is harmless, as it always was in us-east-1."""
-    if existing.account != new.account:
+    """Return if creating an existing bucket again is harmless, as it always was in us-east-1.
+
+    It is not if the bucket would get another ACL.
+    """
+    enforced = access.object_ownership(existing.settings) == access.OWNER_ENFORCED
+    kept, wanted = (bucket.settings.get(SETTING) for bucket in (existing, new))
+    if existing.account != new.account or not (enforced or kept == wanted):
         raise S3Error("BucketAlreadyExists", BucketName=new.name)
     if existing.region != US_EAST_1 or new.region != US_EAST_1:
         raise S3Error("BucketAlreadyOwnedByYou", BucketName=new.name)

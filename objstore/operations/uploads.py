@@ -13,6 +13,7 @@ from objstore.errors import S3Error
 from objstore.names import check_encoding_type, encode_key, instant, page_size
 from objstore.storage.records import Part, Upload, UploadMissingError, UploadPage
 from objstore.transfer import lifetime
+from objstore.transfer.grants import shown_owner_of
 from objstore.transfer.integrity import shown
 from objstore.transfer.upload import find_upload, open_binding_keys, open_part, read_recipe
 
@@ -75,7 +76,7 @@ async def list_parts(
             for part in page
         ],
         "Initiator": _initiator(call, upload),
-        "Owner": call.owner(call.bucket.account),
+        "Owner": call.owner(shown_owner_of(call, upload.attributes)),
         "StorageClass": upload.storage_class,
         "ChecksumAlgorithm": upload.checksum_algorithm or None,
         "ChecksumType": upload.checksum_type or None,
@@ -87,7 +88,7 @@ def _initiator(call: Call, upload: Upload) -> dict[str, str]:
     account = ARN.parse(upload.owner).account
     if upload.owner == account_root(account):
         return call.owner(account)
-    return {"ID": upload.owner}
+    return {"ID": upload.owner, "DisplayName": upload.owner.rpartition("/")[2]}
 
 
 def _part_sums(
@@ -153,7 +154,7 @@ def _entry(call: Call, upload: Upload, encoding_type: str | None) -> dict[str, A
         "Key": encode_key(upload.key, encoding_type),
         "Initiated": instant(upload.initiated_ms),
         "StorageClass": upload.storage_class,
-        "Owner": call.owner(call.bucket.account),
+        "Owner": call.owner(shown_owner_of(call, upload.attributes)),
         "Initiator": _initiator(call, upload),
         "ChecksumAlgorithm": upload.checksum_algorithm or None,
         "ChecksumType": upload.checksum_type or None,

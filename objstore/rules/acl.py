@@ -169,5 +169,5 @@ def _invalid(where: str, value: str, message: str) -> S3Error:
 
 
 def _by_email() -> S3Error:
-    """Since October 2025 S3 takes no grantees by e-mail address any more."""
-    return S3Error("MethodNotAllowed")
+    """Since October 2025 S3 finds no grantees by e-mail address any more."""
+    return S3Error("UnresolvableGrantByEmailAddress")

@@ -76,12 +76,22 @@ def _owner(call: Call, ownership: str, acl: str | None) -> str:
 
 
 def _check_enforced(call: Call, acl: str | None, named: GrantHeaders) -> None:
-    """Where ACLs are off, only what is so anyway may be asked for."""
+    """Where ACLs are off, only the bucket owner's full control may be asked for, by that name."""
     owner = call.canonical_id(call.bucket.account)
-    given = of_headers(named) if acl is None else canned(acl, owner=owner, bucket_owner=owner)
-    allowed = acl is None or acl == BUCKET_OWNER_FULL_CONTROL or is_only(given, owner)
-    if not allowed or (acl is None and not is_only(given, owner)):
+    if acl is not None:
+        canned(acl, owner=owner, bucket_owner=owner)
+    if not is_off(acl, [] if named == NO_GRANT_HEADERS else of_headers(named), owner):
         raise S3Error("AccessControlListNotSupported")
+
+
+def is_off(acl: str | None, given: Sequence[Grant], owner: str) -> bool:
+    """Whether an ACL is what holds anyway where ACLs are off: `bucket-owner-full-control`.
+
+    `given` are the grants of headers or of a document, `owner` is the bucket's.
+    """
+    if acl is not None:
+        return acl == BUCKET_OWNER_FULL_CONTROL and not given
+    return bool(given) and is_only(given, owner)
 
 
 def named_grants(call: Call, account: str, acl: str | None, named: GrantHeaders) -> list[Grant]:
@@ -126,20 +136,26 @@ def owner_of(call: Call, attributes: Mapping[str, Any]) -> str:
     return account
 
 
+def shown_owner_of(call: Call, attributes: Mapping[str, Any]) -> str:
+    """The account that counts as a version's owner now: the bucket's, where ACLs are off."""
+    if access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED:
+        return call.bucket.account
+    return owner_of(call, attributes)
+
+
 def document(call: Call, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Owner and grants of a version as GetObjectAcl shows them."""
-    account, grants = owner_of(call, attributes), attributes.get(SETTING)
-    if access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED:
-        account, grants = call.bucket.account, None
-    if grants is None:
+    account, grants = shown_owner_of(call, attributes), attributes.get(SETTING)
+    enforced = access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED
+    if enforced or grants is None:
         grants = [owner_grant(call.canonical_id(account))]
     return {"Owner": call.owner(account), "Grants": shown(call, grants)}
 
 
 def shown(call: Call, grants: Sequence[Grant]) -> list[Grant]:
-    """Grants as replies show them: accounts with their names, where they have any."""
+    """Grants as replies show them: groups first, and accounts with their names."""
     found: list[Grant] = []
-    for grant in grants:
+    for grant in sorted(grants, key=lambda grant: "URI" not in grant["Grantee"]):
         grantee = grant["Grantee"]
         account = call.services.account_of(grantee.get("ID", ""))
         named = grantee if account is None else {**grantee, **call.owner(account)}

@@ -17,7 +17,7 @@ from objstore.errors import S3Error
 CONDITIONS_MAX = 200
 # Fields that no condition needs to cover, in either version of the signature.
 UNCOVERED = frozenset({"file", "policy", "x-amz-signature", "signature", "awsaccesskeyid"})
-IGNORED_PREFIX = "x-ignore-"
+UNCOVERED_PREFIXES = ("x-ignore-", "x-amz-checksum-")  # What says what the file is harms nobody.
 LENGTH_RANGE = "content-length-range"
 _LISTED_FIELDS = frozenset({"content-type"})
 
@@ -61,7 +61,9 @@ class Policy:
                 raise _refused(f"Policy Condition failed: {condition.text}")
         covered = {condition.field for condition in self.conditions} | UNCOVERED
         extra = [
-            name for name in fields if name not in covered and not name.startswith(IGNORED_PREFIX)
+            name
+            for name in fields
+            if name not in covered and not name.startswith(UNCOVERED_PREFIXES)
         ]
         if extra:
             raise _refused(f"Extra input fields: {', '.join(extra)}")

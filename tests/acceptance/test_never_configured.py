@@ -145,11 +145,12 @@ def test_deleting_it_is_no_error(client: Any, method: str, members: dict[str, An
 
 def test_the_acl_is_its_owners(client: Any) -> None:
     reply = client.get_bucket_acl(Bucket=BUCKET)
-    owner = client.list_buckets()["Owner"]["ID"]
-    assert reply["Owner"] == {"ID": owner}
+    owner = client.list_buckets()["Owner"]
+    assert reply["Owner"] == owner
+    assert owner["DisplayName"] == "123456789012"
     (grant,) = reply["Grants"]
     assert grant == {
-        "Grantee": {"Type": "CanonicalUser", "ID": owner},
+        "Grantee": {"Type": "CanonicalUser", **owner},
         "Permission": "FULL_CONTROL",
     }
 

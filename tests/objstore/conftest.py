@@ -59,13 +59,15 @@ class S3:
         self.kms = kms
         self.clock = clock
         self.folder = folder
+        directory = Directory()
         self.services = Services(
             store,
             DataKeys(kms, insecure_customer_keys=True),
             clock,
             Settings(data=folder),
-            Directory().account,
+            directory.account,
             Tokens(bytes(TOKEN_KEY_BYTES)),
+            directory.account_of,
         )
         self.caller = caller_of(ACCOUNT)
         self.bucket: Bucket | None = None

@@ -108,3 +108,10 @@ def test_nothing_that_a_client_sends_can_end_a_header(text: str) -> None:
 def test_actual_requests(of: Bucket | None, origin: str, method: str, allowed: bool) -> None:
     headers = dict(cors_headers(request({"origin": origin}, method), of))
     assert (b"access-control-allow-origin" in headers) is allowed
+
+
+@pytest.mark.parametrize(("named", "allowed"), [("PUT", True), ("DELETE", False)])
+def test_a_request_may_name_the_method_that_it_asks_about(named: str, allowed: bool) -> None:
+    asked = {**PUT, "access-control-request-method": named}
+    headers = dict(cors_headers(request(asked, "PATCH"), bucket(RULE)))
+    assert (b"access-control-allow-origin" in headers) is allowed

@@ -19,3 +19,4 @@ def test_accounts_are_shown_by_their_canonical_id(s3: Any) -> None:
     s3.services = replace(s3.services, account={"111122223333": named}.__getitem__)
     call = Call(s3.caller, s3.services, lambda *_: None)
     assert call.canonical_id("111122223333") == "ab" * 32
+    assert call.owner("111122223333") == {"ID": "ab" * 32, "DisplayName": "Staging"}

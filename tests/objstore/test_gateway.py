@@ -245,6 +245,48 @@ async def test_strangers_are_denied_before_they_learn_what_is_wrong(
         assert (await door.ask(method, target, b"<x", region=None, **digest)).text("Code") == fault
 
 
+def statement(effect: str, action: str, resource: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Effect": effect,
+        "Principal": "*",
+        "Action": action,
+        "Resource": f"arn:aws:s3:::{resource}",
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/bucket/public/none", 404),
+        ("/bucket/public/there", 403),
+        ("/bucket/public/denied", 403),
+        ("/bucket/private/none", 403),
+    ],
+)
+async def test_who_may_list_a_key_may_know_that_it_is_not_there(
+    door: Door, s3: Any, target: str, status: int
+) -> None:
+    await s3.put("public/there", b"secret")
+    of_public = {"StringLike": {"s3:prefix": "public/*"}}
+    statements = [
+        statement("Allow", "s3:ListBucket", "bucket", Condition=of_public),
+        statement("Deny", "s3:GetObject", "bucket/public/denied"),
+    ]
+    await s3.call("DeletePublicAccessBlock")
+    s3.bucket = s3.store.bucket("bucket")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    await s3.call("PutBucketPolicy", policy=policy)
+    for method in ("GET", "HEAD"):
+        answer = await door.ask(method, target, region=None)
+        assert (answer.status, b"secret" in answer.body) == (status, False)
+
+
+async def test_strangers_are_not_told_how_an_account_is_named(door: Door, s3: Any) -> None:
+    answer = await door.ask("GET", "/bucket", region=None, x_amz_expected_bucket_owner="somebody")
+    assert (answer.status, answer.text("Code")) == (403, "AccessDenied")
+
+
 @pytest.fixture
 async def elsewhere(s3: Any) -> Door:
     place = {"LocationConstraint": "eu-west-1"}

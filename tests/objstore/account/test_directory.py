@@ -13,6 +13,7 @@ def test_an_account_that_nobody_named_has_a_stable_canonical_id() -> None:
     directory = Directory()
     account = directory.account("999999999999")
     assert len(account.canonical_id) == 64
+    assert account.display_name == "999999999999"
     assert account == directory.account("999999999999")
 
 

@@ -8,7 +8,12 @@ from kms.aws.errors import AWSError
 from objstore.names import owner_id
 from objstore.rules.acl import ALL_USERS, GrantHeaders, owner_grant
 
-OWNER = owner_id("123456789012")
+ACCOUNT = "123456789012"
+OWNER = owner_id(ACCOUNT)
+NAMED = {
+    "Grantee": {"Type": "CanonicalUser", "ID": OWNER, "DisplayName": ACCOUNT},
+    "Permission": "FULL_CONTROL",
+}
 PUBLIC = {"Grantee": {"Type": "Group", "URI": ALL_USERS}, "Permission": "READ"}
 READER = GrantHeaders(grant_read=f"id={'b' * 64}")
 WRITER = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
@@ -55,20 +60,36 @@ async def with_acls(s3: Any) -> Any:
     return s3
 
 
-async def test_acls_that_are_off_can_say_only_what_holds_anyway(s3: Any) -> None:
-    assert await put(s3, acl="private") == [owner_grant(OWNER)]
+async def test_acls_that_are_off_cannot_be_set(s3: Any) -> None:
     document = {"Owner": {"ID": OWNER}, "Grants": [owner_grant(OWNER)]}
-    assert await put(s3, access_control_policy=document) == [owner_grant(OWNER)]
-    for members in ({"acl": "public-read"}, {"grants": READER}):
+    refused: list[dict[str, Any]] = [
+        {"acl": "private"},
+        {"acl": "public-read"},
+        {"grants": READER},
+        {"access_control_policy": document},
+    ]
+    for members in refused:
         with pytest.raises(AWSError, match="AccessControlListNotSupported"):
             await put(s3, **members)
+    assert (await s3.call("GetBucketAcl"))["Grants"] == [NAMED]
+
+
+async def test_an_object_may_ask_for_what_holds_anyway(s3: Any) -> None:
+    await s3.put("k", b"x")
+    document = {"Owner": {"ID": OWNER}, "Grants": [owner_grant(OWNER)]}
+    await s3.call("PutObjectAcl", key="k", acl="bucket-owner-full-control")
+    await s3.call("PutObjectAcl", key="k", access_control_policy=document)
+    for members in ({"acl": "private"}, {"grants": READER}):
+        with pytest.raises(AWSError, match="AccessControlListNotSupported"):
+            await s3.call("PutObjectAcl", key="k", **members)
+    assert (await s3.call("GetObjectAcl", key="k"))["Grants"] == [NAMED]
 
 
 async def test_acls_that_are_on_are_kept(with_acls: Any) -> None:
-    assert await put(with_acls, acl="public-read") == [owner_grant(OWNER), PUBLIC]
+    assert await put(with_acls, acl="public-read") == [PUBLIC, NAMED]
     (grant,) = await put(with_acls, grants=READER)
     assert (grant["Grantee"]["ID"], grant["Permission"]) == ("b" * 64, "READ")
-    assert await put(with_acls, acl="private") == [owner_grant(OWNER)]
+    assert await put(with_acls, acl="private") == [NAMED]
     nothing = {"Owner": {"ID": OWNER}, "Grants": []}
     assert await put(with_acls, access_control_policy=nothing) == []
 

@@ -6,9 +6,11 @@ import pytest
 from kms.aws.errors import AWSError
 from objstore.names import owner_id
 from objstore.operations import buckets
+from objstore.rules.acl import GrantHeaders
 
 ACCOUNT = "123456789012"
 OTHER_ACCOUNT = "111122223333"
+READER = GrantHeaders(grant_read=f"id={'b' * 64}")
 
 
 def names(reply: dict[str, Any]) -> list[str]:
@@ -20,7 +22,7 @@ async def test_buckets_are_listed_by_name(empty_s3: Any) -> None:
         await empty_s3.make_bucket(name)
     reply = await empty_s3.call("ListBuckets")
     assert names(reply) == ["albums", "photos", "photos-2024"]
-    assert reply["Owner"] == {"ID": owner_id(ACCOUNT)}
+    assert reply["Owner"] == {"ID": owner_id(ACCOUNT), "DisplayName": ACCOUNT}
     assert reply["Buckets"][0] == {
         "Name": "albums",
         "CreationDate": datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC),
@@ -169,6 +171,29 @@ async def test_creating_a_bucket_again(
         with pytest.raises(AWSError) as caught:
             await empty_s3.call("CreateBucket", bucket="twice", create_bucket_configuration=place)
         assert (caught.value.code, caught.value.status) == (code, 409)
+    assert empty_s3.store.bucket("twice") == before
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "refused"),
+    [
+        ({}, {}, False),
+        ({"grants": READER}, {"grants": READER}, False),
+        ({"grants": READER}, {}, True),
+        ({}, {"grants": READER}, True),
+    ],
+)
+async def test_creating_a_bucket_again_leaves_its_acl(
+    empty_s3: Any, first: dict[str, Any], again: dict[str, Any], refused: bool
+) -> None:
+    of_writers = {"bucket": "twice", "object_ownership": "ObjectWriter"}
+    await empty_s3.call("CreateBucket", **of_writers, **first)
+    before = empty_s3.store.bucket("twice")
+    if refused:
+        with pytest.raises(AWSError, match="BucketAlreadyExists"):
+            await empty_s3.call("CreateBucket", **of_writers, **again)
+    else:
+        await empty_s3.call("CreateBucket", **of_writers, **again)
     assert empty_s3.store.bucket("twice") == before
 
 

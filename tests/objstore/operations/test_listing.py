@@ -99,7 +99,7 @@ async def test_the_fields_of_an_entry(filled: Any) -> None:
         "Size": 5,
         "StorageClass": "STANDARD",
     }
-    owner = {"ID": owner_id("123456789012")}
+    owner = {"ID": owner_id("123456789012"), "DisplayName": "123456789012"}
     assert (await filled.call("ListObjects"))["Contents"][0]["Owner"] == owner
     fetched = await filled.call("ListObjectsV2", fetch_owner=True)
     assert fetched["Contents"][0]["Owner"] == owner

@@ -10,9 +10,10 @@ from objstore.checksum import Algorithm, ChecksumHeaders, checksum
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.names import owner_id
 from objstore.operations import uploads
+from objstore.transfer.attributes import AttributeHeaders
 
 KMS = EncryptionHeaders(server_side_encryption="aws:kms")
-OWNER = {"ID": owner_id("123456789012")}
+OWNER = {"ID": owner_id("123456789012"), "DisplayName": "123456789012"}
 NOW = datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC)
 
 
@@ -66,7 +67,35 @@ async def test_users_are_named_by_their_arn(s3: Any) -> None:
     listed = await s3.call("ListMultipartUploads")
     parts = await s3.call("ListParts", key="k", upload_id=upload_id)
     for reply in (listed["Uploads"][0], parts):
-        assert (reply["Initiator"], reply["Owner"]) == ({"ID": user.arn}, OWNER)
+        initiator = {"ID": user.arn, "DisplayName": "bob"}
+        assert (reply["Initiator"], reply["Owner"]) == (initiator, OWNER)
+
+
+@pytest.mark.parametrize(
+    ("ownership", "acl", "theirs"),
+    [
+        ("ObjectWriter", None, True),
+        ("ObjectWriter", "bucket-owner-full-control", True),
+        ("BucketOwnerPreferred", None, True),
+        ("BucketOwnerPreferred", "bucket-owner-full-control", False),
+        ("BucketOwnerEnforced", None, False),
+    ],
+)
+async def test_an_upload_belongs_to_whom_its_object_will(
+    s3: Any, ownership: str, acl: str | None, theirs: bool
+) -> None:
+    controls = {"Rules": [{"ObjectOwnership": ownership}]}
+    await s3.call("PutBucketOwnershipControls", ownership_controls=controls)
+    s3.bucket = s3.store.bucket("bucket")
+    writer = "444455556666"
+    s3.speak_for(writer)
+    upload_id = await s3.begin("k", attributes=AttributeHeaders(acl=acl))
+    writers = {"ID": owner_id(writer), "DisplayName": writer}
+    listed = await s3.call("ListMultipartUploads")
+    parts = await s3.call("ListParts", key="k", upload_id=upload_id)
+    for reply in (listed["Uploads"][0], parts):
+        assert reply["Owner"] == (writers if theirs else OWNER)
+        assert reply["Initiator"] == writers
 
 
 @pytest.mark.parametrize("max_parts", [0, 5000])

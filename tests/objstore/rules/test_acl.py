@@ -54,7 +54,7 @@ REFUSED_HEADERS = [
     ('fakekey="1234"', "InvalidArgument", "Argument format not recognized"),
     ("nothing", "InvalidArgument", "Argument format not recognized"),
     ("id=wrong-id", "InvalidArgument", "Invalid id"),
-    ('emailAddress="a@example.com"', "MethodNotAllowed", ""),
+    ('emailAddress="a@example.com"', "UnresolvableGrantByEmailAddress", "any account"),
     (",".join([f"id={OTHER}"] * 101), "MalformedACLError", ""),
 ]
 
@@ -85,7 +85,7 @@ REFUSED_DOCUMENTS: list[tuple[dict[str, Any], str]] = [
     (document(*[FULL] * 101), "MalformedACLError"),
     (
         document({"Grantee": {"Type": "AmazonCustomerByEmail"}, "Permission": "READ"}),
-        "MethodNotAllowed",
+        "UnresolvableGrantByEmailAddress",
     ),
 ]
 

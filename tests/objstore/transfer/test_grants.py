@@ -32,6 +32,13 @@ PUBLIC = {"Grantee": {"Type": "Group", "URI": ALL_USERS}, "Permission": "READ"}
     [
         ("BucketOwnerEnforced", None, {}, None, None),
         ("BucketOwnerEnforced", OTHER, {"acl": "bucket-owner-full-control"}, None, None),
+        (
+            "BucketOwnerEnforced",
+            OTHER,
+            {"grant_full_control": f"id={owner_id('123456789012')}"},
+            None,
+            None,
+        ),
         ("ObjectWriter", None, {}, None, None),
         ("ObjectWriter", OTHER, {}, OTHER, None),
         ("ObjectWriter", None, {"acl": "public-read"}, None, [owner_grant("own"), PUBLIC]),
@@ -66,7 +73,9 @@ async def test_what_a_version_keeps(
 @pytest.mark.parametrize(
     ("ownership", "headers", "code"),
     [
+        ("BucketOwnerEnforced", {"acl": "private"}, "AccessControlListNotSupported"),
         ("BucketOwnerEnforced", {"acl": "public-read"}, "AccessControlListNotSupported"),
+        ("BucketOwnerEnforced", {"acl": "everybody"}, "InvalidArgument"),
         ("BucketOwnerEnforced", {"grant_read": f"id={'b' * 64}"}, "AccessControlListNotSupported"),
         ("ObjectWriter", {"acl": "everybody"}, "InvalidArgument"),
         ("ObjectWriter", {"acl": "private", "grant_read": "id=b"}, "InvalidRequest"),
@@ -98,8 +107,10 @@ async def test_object_acls_are_put_and_shown(s3: Any) -> None:
     await call_of(s3, "ObjectWriter")
     await s3.put("k", b"x", attributes=AttributeHeaders(acl="public-read"))
     own = owner_grant(owner_id("123456789012"))
+    named = {"ID": owner_id("123456789012"), "DisplayName": "123456789012"}
+    own = {**own, "Grantee": {**own["Grantee"], **named}}
     shown = await s3.call("GetObjectAcl", key="k")
-    assert shown == {"Owner": {"ID": owner_id("123456789012")}, "Grants": [own, PUBLIC]}
+    assert shown == {"Owner": named, "Grants": [PUBLIC, own]}
     await s3.call("PutObjectAcl", key="k", acl="private")
     assert (await s3.call("GetObjectAcl", key="k"))["Grants"] == [own]
     with pytest.raises(AWSError, match="NoSuchKey"):

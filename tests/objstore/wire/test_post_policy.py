@@ -86,7 +86,7 @@ def test_refused(conditions: tuple[Any, ...], fields: dict[str, str], message: s
 ALLOWED: list[tuple[tuple[Any, ...], dict[str, str]]] = [
     (COVERED, {}),
     (COVERED, {"policy": "x", "x-amz-signature": "x", "signature": "x", "awsaccesskeyid": "x"}),
-    (COVERED, {"x-ignore-this": "anything"}),
+    (COVERED, {"x-ignore-this": "anything", "x-amz-checksum-crc32": "anything"}),
     ((*COVERED, ["STARTS-WITH", "$ACL", ""]), {"acl": "anything"}),
     ((*COVERED, {"X-Amz-Meta-A": "v"}), {"x-amz-meta-a": "v"}),
     (
