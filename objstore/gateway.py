@@ -36,7 +36,7 @@ from objstore.trace import TraceFile
 from objstore.trail import Noted, Trail
 from objstore.transfer.spool import Spool
 from objstore.wire.bind import body_bytes_max, compile_input, needs_document
-from objstore.wire.quirks import FORM_UPLOAD, PREFLIGHT
+from objstore.wire.quirks import CHECKSUM_OPTIONAL, FORM_UPLOAD, PREFLIGHT
 from objstore.wire.render import compile_output, render_error
 from objstore.wire.route import compile_routes, hosted_bucket, parse_query, split_target
 
@@ -142,7 +142,8 @@ def _document_sum(model: ServiceModel, operation: Operation) -> DocumentSum:
     members = model.shape(operation.input).members if operation.input else {}
     if any(name == algorithm.member for name in members for algorithm in Algorithm):
         return DocumentSum.FOREIGN
-    return DocumentSum.REQUIRED if operation.checksum_required else DocumentSum.OPTIONAL
+    optional = not operation.checksum_required or operation.name in CHECKSUM_OPTIONAL
+    return DocumentSum.OPTIONAL if optional else DocumentSum.REQUIRED
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,23 @@ CONSUMED = frozenset({"Bucket", "ExpectedBucketOwner", "RequestPayer", "ContentL
 SDK_CHECKSUM_HEADER = "x-amz-sdk-checksum-algorithm"
 DOCUMENT_CONSUMED = frozenset({"ContentMD5"})
 
+# Operations whose documents S3 takes without a checksum although the model wants SDKs to send one.
+CHECKSUM_OPTIONAL = frozenset(
+    {
+        "PutBucketAcl",
+        "PutBucketEncryption",
+        "PutBucketLogging",
+        "PutBucketOwnershipControls",
+        "PutBucketPolicy",
+        "PutBucketRequestPayment",
+        "PutBucketVersioning",
+        "PutBucketWebsite",
+        "PutObjectAcl",
+        "PutObjectTagging",
+        "PutPublicAccessBlock",
+    }
+)
+
 # The bucket's name is an argument only here: it does not exist yet.
 TAKES_BUCKET = frozenset({"CreateBucket"})
 

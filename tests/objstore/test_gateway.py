@@ -397,6 +397,28 @@ async def test_documents_need_a_checksum_that_holds(
     assert answer.status == 200
 
 
+@pytest.mark.parametrize(
+    ("target", "document", "status"),
+    [
+        (
+            "/bucket?versioning",
+            "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+            200,
+        ),
+        ("/bucket/k?tagging", "<Tagging><TagSet/></Tagging>", 200),
+        ("/bucket?tagging", "<Tagging><TagSet/></Tagging>", 400),
+    ],
+)
+async def test_only_some_documents_need_a_checksum(
+    door: Door, target: str, document: str, status: int
+) -> None:
+    await door.ask("PUT", "/bucket/k", b"")
+    body = document.encode()
+    assert (await door.ask("PUT", target, body)).status == status
+    wrong = await door.ask("PUT", target, body, x_amz_checksum_crc32="AAAAAA==")
+    assert wrong.text("Code") == "BadDigest"
+
+
 async def test_a_body_must_say_how_long_it_is(door: Door) -> None:
     for length, status, code in (
         ("6", 400, "IncompleteBody"),
