@@ -5,7 +5,7 @@ only then tells whether it exists. Handlers are plain functions; one that writes
 transaction, so what it checked still holds when its writes are on disk.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from objstore.account.entities import (
 )
 from objstore.account.errors import IAMError
 from objstore.account.managed import find_policy
+from objstore.account.paging import Page, page_by_name
 from objstore.storage.index_identities import IdentityRows
 from objstore.storage.records import Identity
 
@@ -167,6 +168,20 @@ class Call:
         if taken is not None and taken.unique_id != identity.unique_id:
             raise IAMError("EntityAlreadyExists", kind.exists.format(new.name))
         return new
+
+    def entities(
+        self, kind: Kind, path_prefix: str | None, page: Page
+    ) -> tuple[Sequence[Identity], Mapping[str, Any]]:
+        """A page of the caller's entities under a path, once authorized, by name; the markers."""
+        prefix = path_prefix or ROOT_PATH
+        self.allow(arn_for(kind, self.account, "", prefix))
+        return page_by_name(
+            lambda after, limit: self.rows.page(
+                self.account, kind.row, path_prefix=prefix, after=after, limit=limit
+            ),
+            lambda entity: entity.name,
+            page,
+        )
 
     def own_name(self, user_name: str | None) -> str:
         """The name given, else the caller's. Raises ValidationError for a caller who is no user."""

@@ -4,6 +4,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from kms.aws.arn import ARN
@@ -63,7 +64,7 @@ def event_of(
         "eventID": new_event_id(),
         "caller": caller,
         "readOnly": not changing,
-        "parameters": without_secrets(arguments),
+        "parameters": without_secrets(members_of(arguments)),
         "errorCode": "" if error is None else error.code,
         "errorMessage": "" if error is None else error.message,
         "action": f"{service}:{operation}",
@@ -80,6 +81,15 @@ def event_of(
     if is_arn(arguments.get("role_arn")):
         event["resources"] = (arguments["role_arn"],)
     return event
+
+
+def members_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a call's input, those in groups among them."""
+    members: dict[str, Any] = {}
+    for name, value in arguments.items():
+        group = is_dataclass(value) and not isinstance(value, type)
+        members |= asdict(value) if group else {name: value}
+    return members
 
 
 def without_secrets(members: Mapping[str, Any]) -> dict[str, Any]:

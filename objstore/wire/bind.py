@@ -1,15 +1,13 @@
 """From a request's wire form to the arguments of a handler.
 
-`compile_input` looks at a handler's signature once: each keyword must be a member of the
-operation's input in snake_case, or a frozen dataclass whose fields are members (a group). Binding
-then visits the headers and parameters that the request has, not those that it could have. What a
-request sends and the handler does not take is NotImplemented, by name.
+`compile_input` looks at a handler's signature once. Binding then visits the headers and parameters
+that the request has, not those that it could have. What a request sends and the handler does not
+take is NotImplemented, by name.
 
 Knows no handler, no ASGI, no payload (it is passed through unseen).
 """
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,19 +15,12 @@ from kms.aws.model import Member, Operation, ServiceModel, Shape
 from objstore.errors import S3Error
 from objstore.wire import quirks
 from objstore.wire.documents import DocumentReader, ElementReader
+from objstore.wire.signature import Signature, signature_of
 from objstore.wire.values import Converter, converter, xform
 from objstore.wire.xml import parse_document
 
 Bind = Callable[[str | None, dict[str, str], Mapping[str, str], bytes | None, Any], dict[str, Any]]
 """bind(key, query, headers (lower-case names), document, payload) -> keyword arguments."""
-
-
-@dataclasses.dataclass(slots=True)
-class _Signature:
-    """Where each member goes: snake_case name → group index, or -1 for the handler itself."""
-
-    places: dict[str, int]
-    groups: list[tuple[str, type, Any]]  # name, class, the instance without any value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +53,8 @@ def compile_input(model: ServiceModel, operation: Operation, handler: Callable[.
     """The binder of `handler`. Raises TypeError if its signature does not fit the operation."""
     shape = model.shape(operation.input) if operation.input else None
     members = dict(shape.members) if shape else {}
-    signature = _inspect(operation, members, shape, handler)
+    consumed = quirks.CONSUMED if operation.name not in quirks.TAKES_BUCKET else frozenset()
+    signature = signature_of(operation, shape, handler, consumed=consumed)
     document = needs_document(model, operation)
     scalars: dict[str, dict[str, _Scalar | str]] = {"header": {}, "querystring": {}}
     metadata: tuple[str, str, int | None] | None = None
@@ -101,38 +93,6 @@ def _consumed(member: Member, *, document: bool) -> bool:
         or member.wire_name == quirks.SDK_CHECKSUM_HEADER
         or (document and member.name in quirks.DOCUMENT_CONSUMED)
     )
-
-
-def _inspect(
-    operation: Operation,
-    members: Mapping[str, Member],
-    shape: Shape | None,
-    handler: Callable[..., Any],
-) -> _Signature:
-    snake = {xform(name): name for name in members}
-    signature = _Signature({}, [])
-    for parameter in list(inspect.signature(handler).parameters.values())[1:]:
-        if dataclasses.is_dataclass(parameter.annotation):
-            assert isinstance(parameter.annotation, type)
-            for field in dataclasses.fields(parameter.annotation):
-                signature.places[field.name] = len(signature.groups)
-            group = parameter.annotation
-            empty = parameter.default
-            if empty is inspect.Parameter.empty:
-                empty = group()
-            signature.groups.append((parameter.name, group, empty))
-        else:
-            signature.places[parameter.name] = -1
-    unknown = signature.places.keys() - snake.keys()
-    if unknown:
-        raise TypeError(f"{operation.name} has no member {sorted(unknown)}")
-    required = shape.required if shape else frozenset()
-    if operation.name not in quirks.TAKES_BUCKET:
-        required -= quirks.CONSUMED
-    missing = {xform(name) for name in required} - signature.places.keys()
-    if missing:
-        raise TypeError(f"the handler of {operation.name} must take {sorted(missing)}")
-    return signature
 
 
 def _scalar(model: ServiceModel, member: Member) -> _Scalar:
@@ -280,7 +240,7 @@ def _xml(model: ServiceModel, operation: Operation, shape: Shape) -> Callable[[b
 class _Plan:
     """Everything that binding one operation needs; `str` entries name what is not supported."""
 
-    signature: _Signature
+    signature: Signature
     headers: Mapping[str, "_Scalar | str"]
     query: Mapping[str, "_Scalar | str"]
     metadata: tuple[str, str, int | None] | None  # prefix, argument, place
@@ -289,9 +249,8 @@ class _Plan:
 
 
 def _binder(plan: _Plan) -> Bind:
-    """The closure that binds. A group without any value is the handler's own default."""
-    places, groups = plan.signature.places, plan.signature.groups
-    takes_key = "key" in places
+    arguments = plan.signature.arguments
+    takes_key = "key" in plan.signature.places
 
     def bind(
         key: str | None,
@@ -311,16 +270,7 @@ def _binder(plan: _Plan) -> Bind:
                 raise _missing(member)
         if plan.body:
             values.update(plan.body(document, payload))
-        if not groups:
-            return values
-        grouped: list[dict[str, Any]] = [{} for _ in groups]
-        arguments: dict[str, Any] = {}
-        for name, value in values.items():
-            place = places[name]
-            (arguments if place < 0 else grouped[place])[name] = value
-        for (name, make, empty), named in zip(groups, grouped, strict=True):
-            arguments[name] = make(**named) if named else empty
-        return arguments
+        return arguments(values)
 
     return bind
 

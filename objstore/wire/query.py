@@ -6,7 +6,6 @@ A request is a form with Action, Version and members whose nesting is in their n
 Source: https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,6 +14,7 @@ from kms.aws.errors import AWSError
 from kms.aws.model import Member, Operation, ServiceModel, Shape
 from objstore.wire.constraints import compile_check
 from objstore.wire.render import DocumentWriter, Headers
+from objstore.wire.signature import signature_of
 from objstore.wire.values import converter, xform
 from objstore.wire.xml import DECLARATION, escape
 
@@ -61,7 +61,8 @@ def compile_input(model: ServiceModel, operation: Operation, handler: Callable[.
     """
     shape = model.shape(operation.input) if operation.input else None
     members = {member.wire_name: member for member in shape.members.values()} if shape else {}
-    taken = _taken(operation, shape, handler)
+    names = {name: xform(name) for name in shape.members} if shape else {}
+    signature = signature_of(operation, shape, handler)
     check = compile_check(model, shape) if shape else None
 
     def bind(form: Mapping[str, str]) -> dict[str, Any]:
@@ -70,27 +71,15 @@ def compile_input(model: ServiceModel, operation: Operation, handler: Callable[.
             member = members.get(name)
             if member is None:
                 continue
-            if member.name not in taken:
+            if names[member.name] not in signature.places:
                 message = f"{operation.name} does not support {member.name}"
                 raise AWSError("NotImplemented", message, status=501)
             values[member.name] = _read(model, member, name, node)
         if check is not None:
             check(values)
-        return {taken[name]: value for name, value in values.items()}
+        return signature.arguments({names[name]: value for name, value in values.items()})
 
     return bind
-
-
-def _taken(
-    operation: Operation, shape: Shape | None, handler: Callable[..., Any]
-) -> Mapping[str, str]:
-    """The keyword of each member that a handler takes."""
-    known = {xform(name): name for name in shape.members} if shape else {}
-    keywords = list(inspect.signature(handler).parameters)[1:]
-    required = {xform(name) for name in shape.required} if shape else set()
-    if not set(keywords) <= known.keys() or not required <= set(keywords):
-        raise TypeError(f"the signature of {operation.name} is not its model's: {keywords}")
-    return {known[keyword]: keyword for keyword in keywords}
 
 
 def _tree(form: Mapping[str, str]) -> dict[str, Any]:

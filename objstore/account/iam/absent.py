@@ -6,6 +6,7 @@ Terraform and others ask for these before they delete a user or a role. Making o
 from objstore.account.call import Call, Reply
 from objstore.account.entities import ROLE, USER
 from objstore.account.errors import IAMError
+from objstore.account.paging import FIRST_PAGE, Page
 
 _END = {"IsTruncated": False}
 
@@ -29,36 +30,26 @@ def delete_login_profile(call: Call, *, user_name: str | None = None) -> Reply:
 
 
 def list_instance_profiles(
-    call: Call,
-    *,
-    path_prefix: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, path_prefix: str | None = None, page: Page = FIRST_PAGE
 ) -> Reply:
     """None."""
-    del path_prefix, marker, max_items
+    del path_prefix, page
     call.allow("*")
     return {"InstanceProfiles": [], **_END}
 
 
 def list_instance_profiles_for_role(
-    call: Call, *, role_name: str, marker: str | None = None, max_items: int | None = None
+    call: Call, *, role_name: str, page: Page = FIRST_PAGE
 ) -> Reply:
     """None, of a role that exists."""
-    del marker, max_items
+    del page
     call.use(ROLE, role_name)
     return {"InstanceProfiles": [], **_END}
 
 
-def list_mfa_devices(
-    call: Call,
-    *,
-    user_name: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
-) -> Reply:
+def list_mfa_devices(call: Call, *, user_name: str | None = None, page: Page = FIRST_PAGE) -> Reply:
     """None, of a user that exists."""
-    del marker, max_items
+    del page
     call.use(USER, call.own_name(user_name))
     return {"MFADevices": [], **_END}
 
@@ -70,14 +61,10 @@ def list_saml_providers(call: Call) -> Reply:
 
 
 def list_server_certificates(
-    call: Call,
-    *,
-    path_prefix: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, path_prefix: str | None = None, page: Page = FIRST_PAGE
 ) -> Reply:
     """None."""
-    del path_prefix, marker, max_items
+    del path_prefix, page
     call.allow("*")
     return {"ServerCertificateMetadataList": [], **_END}
 
@@ -92,39 +79,27 @@ def list_service_specific_credentials(
 
 
 def list_signing_certificates(
-    call: Call,
-    *,
-    user_name: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, user_name: str | None = None, page: Page = FIRST_PAGE
 ) -> Reply:
     """None, of a user that exists."""
-    del marker, max_items
+    del page
     call.use(USER, call.own_name(user_name))
     return {"Certificates": [], **_END}
 
 
 def list_ssh_public_keys(
-    call: Call,
-    *,
-    user_name: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, user_name: str | None = None, page: Page = FIRST_PAGE
 ) -> Reply:
     """None, of a user that exists."""
-    del marker, max_items
+    del page
     call.use(USER, call.own_name(user_name))
     return {"SSHPublicKeys": [], **_END}
 
 
 def list_virtual_mfa_devices(
-    call: Call,
-    *,
-    assignment_status: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, assignment_status: str | None = None, page: Page = FIRST_PAGE
 ) -> Reply:
     """None."""
-    del assignment_status, marker, max_items
+    del assignment_status, page
     call.allow("*")
     return {"VirtualMFADevices": [], **_END}

@@ -9,7 +9,7 @@ from objstore.account.call import Call, Reply
 from objstore.account.entities import USER, arn_of, instant, key_shape, quota, tags_of
 from objstore.account.errors import IAMError
 from objstore.account.ids import LONG_TERM, new_access_key_id, new_secret, secret_name
-from objstore.account.paging import page_of
+from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.storage.records import AccessKey, Identity
 
 KEYS_PER_USER_MAX = 2
@@ -28,16 +28,10 @@ def create_access_key(call: Call, *, user_name: str | None = None) -> Reply:
     return {"AccessKey": key_shape(user, key) | {"SecretAccessKey": secret}}
 
 
-def list_access_keys(
-    call: Call,
-    *,
-    user_name: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
-) -> Reply:
+def list_access_keys(call: Call, *, user_name: str | None = None, page: Page = FIRST_PAGE) -> Reply:
     """The access keys of a user, without their secrets."""
     user = call.use(USER, call.own_name(user_name))
-    keys, markers = page_of(call.rows.keys_of(user.unique_id), marker, max_items)
+    keys, markers = page_of(call.rows.keys_of(user.unique_id), page)
     return {"AccessKeyMetadata": [key_shape(user, key) for key in keys], **markers}
 
 

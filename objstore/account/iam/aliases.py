@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccountAli
 from objstore.account.call import Call, Reply
 from objstore.account.entities import ROOT_PATH
 from objstore.account.errors import IAMError
+from objstore.account.paging import FIRST_PAGE, Page
 from objstore.storage.records import Identity
 
 ALIAS = "account-alias"
@@ -34,11 +35,9 @@ def delete_account_alias(call: Call, *, account_alias: str) -> Reply:
     return {}
 
 
-def list_account_aliases(
-    call: Call, *, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_account_aliases(call: Call, *, page: Page = FIRST_PAGE) -> Reply:
     """The alias of the account, if it has one."""
-    del marker, max_items
+    del page
     call.allow("*")
     found = call.rows.page(call.account, ALIAS, limit=1)
     return {"AccountAliases": [alias.name for alias in found], "IsTruncated": False}

@@ -6,7 +6,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachUserPolicy
 from objstore.account.call import Call, Reply
 from objstore.account.entities import GROUP, POLICY, ROLE, ROOT_PATH, USER, Kind, quota, split_arn
 from objstore.account.errors import IAMError
-from objstore.account.paging import page_of
+from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.account.relations import ATTACHED, BOUNDARY, attachable, attached_to, bearers_of
 
 ATTACHED_PER_ENTITY_MAX = 10
@@ -67,55 +67,34 @@ def _detach(call: Call, kind: Kind, name: str, policy_arn: str) -> Reply:
 
 
 def list_attached_user_policies(
-    call: Call,
-    *,
-    user_name: str,
-    path_prefix: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, user_name: str, path_prefix: str | None = None, page: Page = FIRST_PAGE
 ) -> Reply:
     """The managed policies attached to a user."""
-    return _list(call, USER, user_name, path_prefix, (marker, max_items))
+    return _list(call, USER, user_name, path_prefix, page)
 
 
 def list_attached_group_policies(
-    call: Call,
-    *,
-    group_name: str,
-    path_prefix: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, group_name: str, path_prefix: str | None = None, page: Page = FIRST_PAGE
 ) -> Reply:
     """The managed policies attached to a group."""
-    return _list(call, GROUP, group_name, path_prefix, (marker, max_items))
+    return _list(call, GROUP, group_name, path_prefix, page)
 
 
 def list_attached_role_policies(
-    call: Call,
-    *,
-    role_name: str,
-    path_prefix: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, role_name: str, path_prefix: str | None = None, page: Page = FIRST_PAGE
 ) -> Reply:
     """The managed policies attached to a role."""
-    return _list(call, ROLE, role_name, path_prefix, (marker, max_items))
+    return _list(call, ROLE, role_name, path_prefix, page)
 
 
-def _list(
-    call: Call,
-    kind: Kind,
-    name: str,
-    path_prefix: str | None,
-    page: tuple[str | None, int | None],
-) -> Reply:
+def _list(call: Call, kind: Kind, name: str, path_prefix: str | None, page: Page) -> Reply:
     bearer = call.use(kind, name)
     found = [
         {"PolicyName": policy_name, "PolicyArn": policy_arn}
         for policy_name, policy_arn in attached_to(call.rows, bearer)
         if _path(policy_arn).startswith(path_prefix or ROOT_PATH)
     ]
-    policies, markers = page_of(found, *page)
+    policies, markers = page_of(found, page)
     return {"AttachedPolicies": policies, **markers}
 
 
@@ -131,8 +110,7 @@ def list_entities_for_policy(
     entity_filter: str | None = None,
     path_prefix: str | None = None,
     policy_usage_filter: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    page: Page = FIRST_PAGE,
 ) -> Reply:
     """Whom a policy is attached to or bounds."""
     call.use_policy(policy_arn)
@@ -145,9 +123,9 @@ def list_entities_for_policy(
         for bearer in bearers_of(call.rows, call.account, one, policy_arn)
         if bearer.path.startswith(path_prefix or ROOT_PATH) and wanted in ("", bearer.kind)
     }
-    page, markers = page_of(list(bearers.values()), marker, max_items)
+    listed, markers = page_of(list(bearers.values()), page)
     reply: Reply = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": [], **markers}
-    for bearer in page:
+    for bearer in listed:
         member, name, unique_id = _MEMBERS[bearer.kind]
         reply[member].append({name: bearer.name, unique_id: bearer.unique_id})
     return reply

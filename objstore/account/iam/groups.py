@@ -4,19 +4,10 @@ Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateGroup.html
 """
 
 from objstore.account.call import Call, Reply
-from objstore.account.entities import (
-    GROUP,
-    ROOT_PATH,
-    USER,
-    arn_for,
-    group_shape,
-    missing,
-    quota,
-    user_shape,
-)
+from objstore.account.entities import GROUP, USER, group_shape, missing, quota, user_shape
 from objstore.account.errors import IAMError
 from objstore.account.ids import new_unique_id
-from objstore.account.paging import page_by_name, page_of
+from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.account.relations import MEMBER, check_no_policies, conflict, members_of
 from objstore.storage.records import Identity
 
@@ -32,37 +23,16 @@ def create_group(call: Call, *, group_name: str, path: str | None = None) -> Rep
     return {"Group": group_shape(group)}
 
 
-def get_group(
-    call: Call, *, group_name: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def get_group(call: Call, *, group_name: str, page: Page = FIRST_PAGE) -> Reply:
     """A group and the users in it."""
     group = call.use(GROUP, group_name)
-    users, markers = page_of(members_of(call.rows, group), marker, max_items)
-    return {
-        "Group": group_shape(group),
-        "Users": [user_shape(user) for user in users],
-        **markers,
-    }
+    users, markers = page_of(members_of(call.rows, group), page)
+    return {"Group": group_shape(group), "Users": [user_shape(user) for user in users], **markers}
 
 
-def list_groups(
-    call: Call,
-    *,
-    path_prefix: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
-) -> Reply:
+def list_groups(call: Call, *, path_prefix: str | None = None, page: Page = FIRST_PAGE) -> Reply:
     """Groups by name."""
-    prefix = path_prefix or ROOT_PATH
-    call.allow(arn_for(GROUP, call.account, "", prefix))
-    groups, markers = page_by_name(
-        lambda after, limit: call.rows.page(
-            call.account, GROUP.row, path_prefix=prefix, after=after, limit=limit
-        ),
-        lambda group: group.name,
-        marker,
-        max_items,
-    )
+    groups, markers = call.entities(GROUP, path_prefix, page)
     return {"Groups": [group_shape(group) for group in groups], **markers}
 
 

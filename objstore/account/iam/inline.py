@@ -7,7 +7,7 @@ from objstore.account.call import Call, Reply
 from objstore.account.documents import INLINE_CHARACTERS_MAX, check_identity_policy, size
 from objstore.account.entities import GROUP, ROLE, USER, Kind, encoded
 from objstore.account.errors import IAMError
-from objstore.account.paging import page_of
+from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.storage.records import Document
 
 
@@ -89,30 +89,24 @@ def _delete(call: Call, kind: Kind, name: str, policy_name: str) -> Reply:
     return {}
 
 
-def list_user_policies(
-    call: Call, *, user_name: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_user_policies(call: Call, *, user_name: str, page: Page = FIRST_PAGE) -> Reply:
     """The names of a user's inline policies."""
-    return _list(call, USER, user_name, marker, max_items)
+    return _list(call, USER, user_name, page)
 
 
-def list_group_policies(
-    call: Call, *, group_name: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_group_policies(call: Call, *, group_name: str, page: Page = FIRST_PAGE) -> Reply:
     """The names of a group's inline policies."""
-    return _list(call, GROUP, group_name, marker, max_items)
+    return _list(call, GROUP, group_name, page)
 
 
-def list_role_policies(
-    call: Call, *, role_name: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_role_policies(call: Call, *, role_name: str, page: Page = FIRST_PAGE) -> Reply:
     """The names of a role's inline policies."""
-    return _list(call, ROLE, role_name, marker, max_items)
+    return _list(call, ROLE, role_name, page)
 
 
-def _list(call: Call, kind: Kind, name: str, marker: str | None, max_items: int | None) -> Reply:
+def _list(call: Call, kind: Kind, name: str, page: Page) -> Reply:
     documents = call.rows.documents(call.use(kind, name).unique_id)
-    names, markers = page_of([one.name for one in documents], marker, max_items)
+    names, markers = page_of([one.name for one in documents], page)
     return {"PolicyNames": names, **markers}
 
 

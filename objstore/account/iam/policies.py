@@ -26,7 +26,7 @@ from objstore.account.managed import (
     version_of,
     versions_of,
 )
-from objstore.account.paging import page_by_name, page_of
+from objstore.account.paging import FIRST_PAGE, Page, page_by_name, page_of
 from objstore.account.relations import ATTACHED, BOUNDARY
 from objstore.account.tags import TagList, read_tags, request_keys
 from objstore.storage.records import Document, Identity
@@ -97,8 +97,7 @@ def list_policies(
     only_attached: bool | None = None,
     path_prefix: str | None = None,
     policy_usage_filter: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    page: Page = FIRST_PAGE,
 ) -> Reply:
     """Managed policies by name: the account's (Local), AWS's, or both."""
     prefix = path_prefix or ROOT_PATH
@@ -123,7 +122,7 @@ def list_policies(
         later = sorted((p for p in found if _place(p) > after), key=_place)
         return wanted(later)[:limit]
 
-    policies, markers = page_by_name(read, _place, marker, max_items)
+    policies, markers = page_by_name(read, _place, page)
     return {"Policies": [shape_of(call, policy) for policy in policies], **markers}
 
 
@@ -177,12 +176,10 @@ def get_policy_version(call: Call, *, policy_arn: str, version_id: str) -> Reply
     return {"PolicyVersion": version_shape(policy, version, text=True)}
 
 
-def list_policy_versions(
-    call: Call, *, policy_arn: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_policy_versions(call: Call, *, policy_arn: str, page: Page = FIRST_PAGE) -> Reply:
     """The versions of a policy, the newest first."""
     policy = call.use_policy(policy_arn)
-    versions, markers = page_of(versions_of(call.rows, policy), marker, max_items)
+    versions, markers = page_of(versions_of(call.rows, policy), page)
     return {"Versions": [version_shape(policy, version) for version in versions], **markers}
 
 

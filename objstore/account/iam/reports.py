@@ -32,7 +32,7 @@ from objstore.account.iam.attachments import ATTACHED_PER_ENTITY_MAX
 from objstore.account.iam.groups import GROUPS_PER_USER_MAX
 from objstore.account.iam.policies import VERSIONS_MAX
 from objstore.account.managed import AWS_POLICIES, versions_of
-from objstore.account.paging import page_by_name
+from objstore.account.paging import FIRST_PAGE, Page, page_by_name
 from objstore.account.relations import ATTACHED, BOUNDARY, attached_to, groups_of
 from objstore.account.trust import shown_trust
 from objstore.storage.records import Identity
@@ -89,8 +89,7 @@ def get_account_authorization_details(
     call: Call,
     *,
     filter: Sequence[str] | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    page: Page = FIRST_PAGE,
 ) -> Reply:
     """Users, groups, roles and policies with all that decides what they may do."""
     call.allow("*")
@@ -101,15 +100,13 @@ def get_account_authorization_details(
         found: list[tuple[str, Identity]] = []
         for section in sections[sections.index(first) if first in sections else 0 :]:
             start = name if section == first else ""
-            page = _page(call, section, start, limit - len(found))
-            found += [(section, identity) for identity in page]
+            identities = _page(call, section, start, limit - len(found))
+            found += [(section, identity) for identity in identities]
         return found[:limit]
 
-    page, markers = page_by_name(
-        read, lambda entry: f"{entry[0]}/{entry[1].name.lower()}", marker, max_items
-    )
+    found, markers = page_by_name(read, lambda entry: f"{entry[0]}/{entry[1].name.lower()}", page)
     reply: Reply = {member: [] for member, _ in _SECTIONS.values()} | dict(markers)
-    for section, identity in page:
+    for section, identity in found:
         member, shape = _SECTIONS[section]
         reply[member].append(shape(call, identity))
     return reply

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from objstore.account.call import Call, Reply
-from objstore.account.entities import ROLE, ROOT_PATH, arn_for, instant, role_shape
+from objstore.account.entities import ROLE, instant, role_shape
 from objstore.account.errors import IAMError
 from objstore.account.ids import new_unique_id
-from objstore.account.paging import page_by_name
+from objstore.account.paging import FIRST_PAGE, Page
 from objstore.account.relations import boundary_keys, bounded, check_no_policies
 from objstore.account.tags import TagList, read_tags, request_keys
 from objstore.account.trust import TRUST_ATTRIBUTES, shown_trust, trust_attributes
@@ -66,24 +66,9 @@ def last_use(call: Call, role: Identity) -> dict[str, Any]:
     return {} if use is None else {"LastUsedDate": instant(use.used_ms), "Region": use.region}
 
 
-def list_roles(
-    call: Call,
-    *,
-    path_prefix: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
-) -> Reply:
+def list_roles(call: Call, *, path_prefix: str | None = None, page: Page = FIRST_PAGE) -> Reply:
     """Roles by name."""
-    prefix = path_prefix or ROOT_PATH
-    call.allow(arn_for(ROLE, call.account, "", prefix))
-    roles, markers = page_by_name(
-        lambda after, limit: call.rows.page(
-            call.account, ROLE.row, path_prefix=prefix, after=after, limit=limit
-        ),
-        lambda role: role.name,
-        marker,
-        max_items,
-    )
+    roles, markers = call.entities(ROLE, path_prefix, page)
     return {"Roles": [_shape(call, role) for role in roles], **markers}
 
 

@@ -4,7 +4,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipa
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kms.aws.context import Context, given
@@ -25,7 +25,7 @@ from objstore.account.entities import (
 )
 from objstore.account.errors import IAMError
 from objstore.account.managed import default_version, find_policy
-from objstore.account.paging import page_of
+from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.account.principals import managed_policy
 from objstore.account.relations import ATTACHED, groups_of
 from objstore.account.simulation import Simulation, Source, context_keys
@@ -35,35 +35,42 @@ COMBINATIONS_MAX = 10_000
 Entries = Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a simulated request is about, and what limits it besides the policies simulated."""
+
+    permissions_boundary_policy_input_list: Sequence[str] | None = None
+    resource_arns: Sequence[str] | None = None
+    resource_policy: str | None = None
+    resource_owner: str | None = None
+    caller_arn: str | None = None
+    context_entries: Entries | None = None
+
+
+NO_CIRCUMSTANCES = Circumstances()
+
+
 def simulate_custom_policy(
     call: Call,
     *,
     policy_input_list: Sequence[str],
     action_names: Sequence[str],
-    permissions_boundary_policy_input_list: Sequence[str] | None = None,
-    resource_arns: Sequence[str] | None = None,
-    resource_policy: str | None = None,
-    resource_owner: str | None = None,
-    caller_arn: str | None = None,
-    context_entries: Entries | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    circumstances: Circumstances = NO_CIRCUMSTANCES,
+    page: Page = FIRST_PAGE,
 ) -> Reply:
     """What the policies given would allow."""
     call.allow("*")
     sources = list(_inputs(policy_input_list, "PolicyInputList"))
-    arn = caller_arn or f"arn:aws:iam::{call.account}:user/simulated"
+    arn = circumstances.caller_arn or f"arn:aws:iam::{call.account}:user/simulated"
     principal = Principal(PrincipalKind.USER, call.account, arn, arn, arn.rpartition("/")[2])
-    boundary = _boundary(permissions_boundary_policy_input_list)
+    boundary = _boundary(circumstances)
     return _simulate(
         call,
         replace(principal, policies=Policies(_policies(sources), boundary)),
         sources,
         action_names,
-        resource_arns or ["*"],
-        _given(context_entries),
-        resource=(resource_policy, resource_owner),
-        page=(marker, max_items),
+        circumstances,
+        page,
     )
 
 
@@ -73,43 +80,25 @@ def simulate_principal_policy(
     policy_source_arn: str,
     action_names: Sequence[str],
     policy_input_list: Sequence[str] | None = None,
-    permissions_boundary_policy_input_list: Sequence[str] | None = None,
-    resource_arns: Sequence[str] | None = None,
-    resource_policy: str | None = None,
-    resource_owner: str | None = None,
-    caller_arn: str | None = None,
-    context_entries: Entries | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
+    circumstances: Circumstances = NO_CIRCUMSTANCES,
+    page: Page = FIRST_PAGE,
 ) -> Reply:
     """What a user, group or role would be allowed, with some more policies."""
     entity = _entity(call, policy_source_arn)
-    sources = [
-        *_attached(call, entity),
-        *_inputs(policy_input_list or (), "PolicyInputList"),
-    ]
-    boundary = _boundary(permissions_boundary_policy_input_list)
+    sources = [*_attached(call, entity), *_inputs(policy_input_list or (), "PolicyInputList")]
+    boundary = _boundary(circumstances)
     if boundary is None and "boundary" in entity.attributes:
         boundary = managed_policy(call.rows, call.account, entity.attributes["boundary"])
     principal = Principal(
         PrincipalKind.USER,
         call.account,
-        caller_arn or arn_of(entity),
+        circumstances.caller_arn or arn_of(entity),
         entity.unique_id,
         entity.name,
         tuple(tags_of(entity).items()),
         policies=Policies(_policies(sources), boundary),
     )
-    return _simulate(
-        call,
-        principal,
-        sources,
-        action_names,
-        resource_arns or ["*"],
-        _given(context_entries),
-        resource=(resource_policy, resource_owner),
-        page=(marker, max_items),
-    )
+    return _simulate(call, principal, sources, action_names, circumstances, page)
 
 
 def _simulate(
@@ -117,24 +106,24 @@ def _simulate(
     principal: Principal,
     sources: list[Source],
     actions: Sequence[str],
-    resources: Sequence[str],
-    keys: Mapping[str, str | tuple[str, ...]],
-    *,
-    resource: tuple[str | None, str | None],
-    page: tuple[str | None, int | None],
+    circumstances: Circumstances,
+    page: Page,
 ) -> Reply:
+    resources = circumstances.resource_arns or ["*"]
     if len(actions) * len(resources) > COMBINATIONS_MAX:
         raise IAMError("InvalidInput", "Too many combinations of actions and resources.")
-    text, owner = resource
-    policy = None if text is None else _parsed(text, "ResourcePolicy", PolicyKind.BUCKET)
-    if policy is not None:
+    policy = None
+    if circumstances.resource_policy is not None:
+        policy = _parsed(circumstances.resource_policy, "ResourcePolicy", PolicyKind.BUCKET)
         sources = [*sources, Source(policy, "ResourcePolicy", "resource")]
+    keys = _given(circumstances.context_entries)
     caller = replace(call.caller, principal=principal)
     context = Context(given(keys), caller_keys(caller, call.services.wall))
+    owner = circumstances.resource_owner
     account = principal.account if owner is None else _owner(owner)
     simulation = Simulation(Question(principal, "", "", account, context), sources, policy)
     pairs = [(action, name) for action in actions for name in resources]
-    wanted, markers = page_of(pairs, *page)
+    wanted, markers = page_of(pairs, page)
     results = [simulation.run(action, name, keys) for action, name in wanted]
     return {"EvaluationResults": results, **markers}
 
@@ -190,7 +179,8 @@ def _policies(sources: Sequence[Source]) -> tuple[Policy, ...]:
     return tuple(source.policy for source in sources)
 
 
-def _boundary(texts: Sequence[str] | None) -> Policy | None:
+def _boundary(circumstances: Circumstances) -> Policy | None:
+    texts = circumstances.permissions_boundary_policy_input_list
     if not texts:
         return None
     if len(texts) > 1:

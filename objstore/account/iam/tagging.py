@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from objstore.account.call import Call, Keys, Reply
 from objstore.account.entities import ROLE, USER, tag_list, tags_of
-from objstore.account.paging import page_of
+from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.account.tags import TagList, merged, read_tags, request_keys, without
 from objstore.storage.records import Identity
 
@@ -81,38 +81,28 @@ def _store(call: Call, identity: Identity, tags: Mapping[str, str]) -> None:
     call.rows.update(replace(identity, attributes=attributes))
 
 
-def list_user_tags(
-    call: Call, *, user_name: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_user_tags(call: Call, *, user_name: str, page: Page = FIRST_PAGE) -> Reply:
     """The tags of a user."""
-    return _list(call.use(USER, user_name), marker, max_items)
+    return _list(call.use(USER, user_name), page)
 
 
-def list_role_tags(
-    call: Call, *, role_name: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_role_tags(call: Call, *, role_name: str, page: Page = FIRST_PAGE) -> Reply:
     """The tags of a role."""
-    return _list(call.use(ROLE, role_name), marker, max_items)
+    return _list(call.use(ROLE, role_name), page)
 
 
-def list_policy_tags(
-    call: Call, *, policy_arn: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_policy_tags(call: Call, *, policy_arn: str, page: Page = FIRST_PAGE) -> Reply:
     """The tags of a managed policy."""
-    return _list(call.use_policy(policy_arn), marker, max_items)
+    return _list(call.use_policy(policy_arn), page)
 
 
 def list_open_id_connect_provider_tags(
-    call: Call,
-    *,
-    open_id_connect_provider_arn: str,
-    marker: str | None = None,
-    max_items: int | None = None,
+    call: Call, *, open_id_connect_provider_arn: str, page: Page = FIRST_PAGE
 ) -> Reply:
     """The tags of an OpenID Connect provider."""
-    return _list(call.use_provider(open_id_connect_provider_arn), marker, max_items)
+    return _list(call.use_provider(open_id_connect_provider_arn), page)
 
 
-def _list(identity: Identity, marker: str | None, max_items: int | None) -> Reply:
-    tags, markers = page_of(tag_list(tags_of(identity)), marker, max_items)
+def _list(identity: Identity, page: Page) -> Reply:
+    tags, markers = page_of(tag_list(tags_of(identity)), page)
     return {"Tags": tags, **markers}

@@ -7,9 +7,9 @@ from kms.aws import arn
 from kms.aws.clock import utc
 from kms.aws.identity import PrincipalKind
 from objstore.account.call import Call, Reply
-from objstore.account.entities import ROOT_PATH, USER, arn_for, group_shape, user_shape
+from objstore.account.entities import USER, group_shape, user_shape
 from objstore.account.ids import new_unique_id
-from objstore.account.paging import page_by_name, page_of
+from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.account.relations import (
     MEMBER,
     boundary_keys,
@@ -52,24 +52,9 @@ def get_user(call: Call, *, user_name: str | None = None) -> Reply:
     return {"User": user_shape(call.use(USER, call.own_name(user_name)), details=True)}
 
 
-def list_users(
-    call: Call,
-    *,
-    path_prefix: str | None = None,
-    marker: str | None = None,
-    max_items: int | None = None,
-) -> Reply:
+def list_users(call: Call, *, path_prefix: str | None = None, page: Page = FIRST_PAGE) -> Reply:
     """Users by name."""
-    prefix = path_prefix or ROOT_PATH
-    call.allow(arn_for(USER, call.account, "", prefix))
-    users, markers = page_by_name(
-        lambda after, limit: call.rows.page(
-            call.account, USER.row, path_prefix=prefix, after=after, limit=limit
-        ),
-        lambda user: user.name,
-        marker,
-        max_items,
-    )
+    users, markers = call.entities(USER, path_prefix, page)
     return {"Users": [user_shape(user) for user in users], **markers}
 
 
@@ -94,10 +79,8 @@ def delete_user(call: Call, *, user_name: str) -> Reply:
     return {}
 
 
-def list_groups_for_user(
-    call: Call, *, user_name: str, marker: str | None = None, max_items: int | None = None
-) -> Reply:
+def list_groups_for_user(call: Call, *, user_name: str, page: Page = FIRST_PAGE) -> Reply:
     """The groups of a user."""
     user = call.use(USER, user_name)
-    groups, markers = page_of(groups_of(call.rows, user), marker, max_items)
+    groups, markers = page_of(groups_of(call.rows, user), page)
     return {"Groups": [group_shape(group) for group in groups], **markers}

@@ -11,17 +11,21 @@ from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Credential, Principal
+from kms.aws.model import load
 from kms.client import KMS, RootSettings, open_kms
 from objstore.account.assembly import Secrets, assemble
 from objstore.account.call import Reply
 from objstore.account.directory import Directory, root_credential, root_principal
 from objstore.account.sealing import Sealing
 from objstore.storage.store import Store, create_folder
+from objstore.wire.signature import signature_of
 
 ACCOUNT = "123456789012"
 OTHER = "111122223333"
 ROOT = root_principal(ACCOUNT)
 NOW = 1_700_000_000.0
+
+IAM = load("iam")
 
 
 class World:
@@ -50,6 +54,11 @@ class World:
         self, operation: str, /, caller: Principal | None = None, **members: Any
     ) -> Reply:
         """An IAM operation as `caller`, by default the account's root."""
+        handler = self.accounts.iam.handlers.get(operation)
+        if handler is not None:
+            called = IAM.operations[operation]
+            shape = IAM.shape(called.input) if called.input else None
+            members = signature_of(called, shape, handler).arguments(members)
         return await self.accounts.iam.call(operation, members, self._caller(caller))
 
     async def sts(

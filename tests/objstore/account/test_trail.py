@@ -8,6 +8,7 @@ import pytest
 
 from kms.aws.audit_record import lower_camel, records_of
 from kms.aws.identity import ANONYMOUS, Caller, Principal, PrincipalKind
+from objstore.account.paging import Page
 from objstore.account.trail import WITHHELD, event_of, is_arn, without_secrets
 
 USER = Principal(PrincipalKind.USER, "111122223333", "arn:bob", "AIDA1", "bob")
@@ -31,6 +32,14 @@ def test_what_the_models_call_sensitive_is_withheld(service: str) -> None:
     }
     assert sensitive
     assert sensitive <= WITHHELD
+
+
+def test_members_in_groups_are_members() -> None:
+    arguments = {"path_prefix": "/a/", "page": Page(max_items=3)}
+    assert record("iam", "ListUsers", arguments=arguments)["requestParameters"] == {
+        "pathPrefix": "/a/",
+        "maxItems": 3,
+    }
 
 
 def test_secrets_at_any_depth() -> None:
