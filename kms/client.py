@@ -304,6 +304,7 @@ class KMS:
     def sweep(self) -> int:
         """Do to keys what is due by the clock; answers how many steps that took."""
         self._store.refresh()
+        self._store.erase()
         return self._service.schedule.run(self._service.clock.now())
 
     def write_uses(self) -> None:

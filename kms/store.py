@@ -11,13 +11,14 @@ instance belongs to one thread. Source: https://sqlite.org/wal.html, https://sql
 import hmac
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from kms import store_erasure
 from kms.algorithms.keys import PrivateKey, open_private
 from kms.aws.clock import monotonic
 from kms.aws.generation import Generation
@@ -81,9 +82,11 @@ class Store:
         """
         connection = connect(folder)
         try:
+            root = prepare(connection, sealer)
+            store_erasure.settle(connection)
             return cls(
                 connection,
-                prepare(connection, sealer),
+                root,
                 sealer,
                 generation=Generation(folder / MARK_FILE_NAME),
                 usage=Usage(folder),
@@ -266,13 +269,14 @@ class Store:
         with self._transaction():
             edit = Edit(self._connection)
             yield edit
+            if edit.destroyed:
+                store_erasure.owe(self._connection)
         if edit.destroyed:
-            self._scrub()
+            self.erase()
 
-    def _scrub(self) -> None:
-        """Take destroyed rows, zeroed in the database, out of the log, too, unless it is in use."""
-        with suppress(apsw.BusyError, apsw.LockedError):
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    def erase(self) -> bool:
+        """Take destroyed materials off the disk; False if that is still owed, as others read."""
+        return store_erasure.settle(self._connection)
 
     def add_key(self, key: Key, material: Material | None, alias: Alias | None = None) -> bool:
         """Store a new key. False, and nothing is stored, if the alias was taken meanwhile."""

@@ -1,0 +1,39 @@
+"""Takes destroyed materials off the disk: out of the database's pages and out of its log.
+
+Deleting a row zeroes its bytes where they are (`secure_delete`), but not the copies that SQLite
+leaves in the unused parts of pages when it moves rows between them. So a transaction that destroys
+owes an erasure, which rewrites the database from its rows and empties the log. The debt is a row
+that is written with the destruction: a crash, or a reader in the way, only puts the erasure off.
+Source: https://sqlite.org/pragma.html#pragma_secure_delete, https://sqlite.org/lang_vacuum.html
+"""
+
+import logging
+
+import apsw
+
+LOG = logging.getLogger("kms.store_erasure")
+OWED = "erasure-owed"
+
+
+def owe(connection: apsw.Connection) -> None:
+    """Note, in the transaction that destroys, that an erasure is owed."""
+    connection.execute("INSERT OR IGNORE INTO settings VALUES (?,x'')", (OWED,))
+
+
+def settle(connection: apsw.Connection) -> bool:
+    """Erase if that is owed; False if it is still owed. Not inside a transaction."""
+    owed = connection.execute("SELECT 1 FROM settings WHERE name=?", (OWED,)).fetchall()
+    if not owed:
+        return True
+    try:
+        # The rows that stay pass through memory, not through a file in another folder.
+        connection.pragma("temp_store", "MEMORY")
+        connection.execute("VACUUM")
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        connection.execute("DELETE FROM settings WHERE name=?", (OWED,))
+    except (apsw.BusyError, apsw.LockedError):
+        return False
+    except apsw.Error:
+        LOG.exception("destroyed key material could not be taken off the disk yet")
+        return False
+    return True
