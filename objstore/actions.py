@@ -91,7 +91,15 @@ def action_of(operation: str, *, of_version: bool = False) -> str:
 PER_KEY = frozenset({"DeleteObjects"})
 """Operations on a list of keys: the handler asks for each."""
 
-AFTER_BINDING = frozenset({"CreateBucket", "PutBucketTagging", "PutObjectTagging"})
+AFTER_BINDING = frozenset(
+    {
+        "CreateBucket",
+        "PutBucketTagging",
+        "PutObjectLegalHold",
+        "PutObjectRetention",
+        "PutObjectTagging",
+    }
+)
 """Operations whose condition keys are about the document in their body."""
 
 # What a grant of an ACL permits, on the bucket and on an object.

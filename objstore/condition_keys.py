@@ -77,7 +77,6 @@ Find = Callable[[], StoredObject | None]
 
 def request_keys(asked: Asked, clock: Clock, find: Find) -> Source:
     """The source of a request's keys. `find` looks up the object that it is about."""
-    facts = asked.facts
 
     def value(key: str) -> Value:
         known = KEYS.get(key)
@@ -86,14 +85,14 @@ def request_keys(asked: Asked, clock: Clock, find: Find) -> Source:
         if key.startswith(_EXISTING_TAG):
             return _tag(_existing_tags(find()), key[len(_EXISTING_TAG) :])
         if key.startswith(_REQUESTED_TAG):
-            return _tag(_requested_tags(facts), key[len(_REQUESTED_TAG) :])
+            return _tag(_object_tags_asked(asked), key[len(_REQUESTED_TAG) :])
         if key.startswith(_REQUEST_TAG):
-            return _tag(_bucket_tags_asked(facts), key[len(_REQUEST_TAG) :])
+            return _tag(_bucket_tags_asked(asked), key[len(_REQUEST_TAG) :])
         if key.startswith(_RESOURCE_TAG) and asked.bucket is not None:
             listed = asked.bucket.settings.get("tagging") or {}
             return _tag(_of_document(listed), key[len(_RESOURCE_TAG) :])
         if key.startswith(_HEADER):
-            return facts.headers.get(key[3:])
+            return asked.facts.headers.get(key[3:])
         return None
 
     return value
@@ -110,19 +109,26 @@ def _existing_tags(stored: StoredObject | None) -> Mapping[str, str]:
     return found
 
 
-def _requested_tags(facts: Facts) -> Mapping[str, str]:
+def _object_tags_asked(asked: Asked) -> Mapping[str, str]:
     """The tags that an object is to get, by header or by document; none if they make no sense."""
-    header = facts.headers.get("x-amz-tagging")
-    if header is not None:
-        try:
-            return tags.from_header(header)
-        except AWSError:
-            return {}
-    return _of_document(facts.arguments.get("tagging") or {})
+    if asked.bucket is None or not asked.key:
+        return {}
+    header = asked.facts.headers.get("x-amz-tagging")
+    if header is None:
+        return _of_document(asked.facts.arguments.get("tagging") or {})
+    try:
+        return tags.from_header(header)
+    except AWSError:
+        return {}
 
 
-def _bucket_tags_asked(facts: Facts) -> Mapping[str, str]:
-    return _of_document(facts.arguments.get("tagging") or {})
+def _bucket_tags_asked(asked: Asked) -> Mapping[str, str]:
+    """The tags that a bucket is to get, when it is made or later."""
+    arguments = asked.facts.arguments
+    if asked.bucket is None:
+        made = arguments.get("create_bucket_configuration") or {}
+        return _of_document({"TagSet": made.get("Tags", ())})
+    return {} if asked.key else _of_document(arguments.get("tagging") or {})
 
 
 def _of_document(document: Mapping[str, Any]) -> Mapping[str, str]:
@@ -154,18 +160,35 @@ def _signature_age(asked: Asked, clock: Clock) -> Value:
     return str(int((asked.facts.wall.now() - sigv4.seconds_of(asked.facts.signed_at)) * 1000))
 
 
+def _lock(member: str, element: str, header: str) -> Callable[[Asked, Clock], Value]:
+    """What a document of a retention or a legal hold says, or else the header of a write."""
+
+    def value(asked: Asked, clock: Clock) -> Value:
+        del clock
+        document = asked.facts.arguments.get(member) or {}
+        found = document.get(element)
+        if isinstance(found, datetime):
+            return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return found if found is not None else asked.facts.headers.get(header)
+
+    return value
+
+
+_until = _lock("retention", "RetainUntilDate", "x-amz-object-lock-retain-until-date")
+
+
 def _remaining_days(asked: Asked, clock: Clock) -> Value:
-    text = asked.facts.headers.get("x-amz-object-lock-retain-until-date")
-    retention = asked.facts.arguments.get("retention") or {}
-    until = retention.get("RetainUntilDate")
-    if until is None and text is not None:
-        try:
-            until = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-    if until is None:
+    text = _until(asked, clock)
+    try:
+        until = datetime.fromisoformat(str(text))
+    except ValueError:
         return None
     return str(int((until.astimezone(UTC).timestamp() - clock.now()) // _DAY_SECONDS))
+
+
+def _owner(asked: Asked, clock: Clock) -> Value:
+    del clock
+    return None if asked.bucket is None else asked.bucket.account
 
 
 def _location(asked: Asked, clock: Clock) -> Value:
@@ -187,22 +210,22 @@ def _operation_kind(asked: Asked, clock: Clock) -> Value:
 
 KEYS: Mapping[str, Callable[[Asked, Clock], Value]] = {
     "aws:referer": _from_header("referer"),
-    "aws:resourceaccount": lambda asked, clock: asked.bucket.account if asked.bucket else None,
-    "aws:tagkeys": lambda asked, clock: tuple(_bucket_tags_asked(asked.facts)),
+    "aws:resourceaccount": _owner,
+    "aws:tagkeys": lambda asked, clock: tuple(_bucket_tags_asked(asked)),
     "s3:authtype": lambda asked, clock: asked.facts.auth_type or None,
     "s3:delimiter": _from_query("delimiter"),
     "s3:if-match": _from_header("if-match"),
     "s3:if-none-match": _from_header("if-none-match"),
     "s3:locationconstraint": _location,
     "s3:max-keys": _from_query("max-keys"),
-    "s3:object-lock-legal-hold": _from_header("x-amz-object-lock-legal-hold"),
-    "s3:object-lock-mode": _from_header("x-amz-object-lock-mode"),
+    "s3:object-lock-legal-hold": _lock("legal_hold", "Status", "x-amz-object-lock-legal-hold"),
+    "s3:object-lock-mode": _lock("retention", "Mode", "x-amz-object-lock-mode"),
     "s3:object-lock-remaining-retention-days": _remaining_days,
-    "s3:object-lock-retain-until-date": _from_header("x-amz-object-lock-retain-until-date"),
+    "s3:object-lock-retain-until-date": _until,
     "s3:objectcreationoperation": _operation_kind,
     "s3:prefix": _from_query("prefix"),
-    "s3:requestobjecttagkeys": lambda asked, clock: tuple(_requested_tags(asked.facts)),
-    "s3:resourceaccount": lambda asked, clock: asked.bucket.account if asked.bucket else None,
+    "s3:requestobjecttagkeys": lambda asked, clock: tuple(_object_tags_asked(asked)),
+    "s3:resourceaccount": _owner,
     "s3:signatureage": _signature_age,
     "s3:signatureversion": lambda asked, clock: sigv4.ALGORITHM if asked.facts.auth_type else None,
     "s3:tlsversion": lambda asked, clock: asked.facts.tls or None,

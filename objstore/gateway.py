@@ -51,6 +51,12 @@ PUBLIC_HEADERS = (
     "if-unmodified-since",
 )
 VERSION_PARAMETER = "versionId"
+# What a GET or HEAD says of an object that is not there is for those who may list the bucket.
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
+_LISTING = "s3:ListBucket"
+# What is asked of who sends a list of keys that cannot be read.
+_DELETION, _ANY_KEY = "s3:DeleteObject", "*"
+_READING = "s3:GetObject"
 EXPECTED_OWNER_HEADER = "x-amz-expected-bucket-owner"
 
 
@@ -114,14 +120,6 @@ def _facts(
         kind = PRESIGNED_TYPE if authenticated.presigned else HEADER_TYPE
         signed_at = query.get("X-Amz-Date") or request.headers.get("x-amz-date", "")
     return Facts(request.headers, query, wall, kind, signed_at, request.tls_version)
-
-
-# What a GET or HEAD says of an object that is not there is for those who may list the bucket.
-_MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
-_LISTING = "s3:ListBucket"
-# What is asked of who sends a list of keys that cannot be read.
-_DELETION, _ANY_KEY = "s3:DeleteObject", "*"
-_READING = "s3:GetObject"
 
 
 def _listing(asked: Asked) -> Asked:
@@ -284,7 +282,7 @@ class Gateway:
         fields = await form.read_fields()
         authenticated = self._authenticator.authenticate_form(_signed(request), fields)
         caller = _caller(request, authenticated)
-        if self._trail.wants("PutObject"):
+        if self._trail.wants(request.operation):
             request.noted = Noted(caller, bucket_name, "", {})
         bucket = self._bucket(request, bucket_name, caller)
         upload = upload_of(

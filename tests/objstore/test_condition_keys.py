@@ -55,8 +55,8 @@ def value(key: str, action: str = "s3:PutObject", **facts: Any) -> Any:
         ("s3:requestobjecttagkeys", {"headers": {"x-amz-tagging": "a=1&b=2"}}, ("a", "b")),
         ("s3:requestobjecttag/team", {"arguments": TAGGED}, "red"),
         ("aws:resourcetag/team", {}, "red"),
-        ("aws:requesttag/team", {"arguments": TAGGED}, "red"),
-        ("aws:tagkeys", {"arguments": TAGGED}, ("Team",)),
+        ("aws:requesttag/team", {"arguments": TAGGED}, None),
+        ("aws:tagkeys", {"arguments": TAGGED}, ()),
         ("aws:resourceaccount", {}, "111122223333"),
         ("s3:versionid", {"query": {"v": "3"}}, "3"),
         ("s3:authtype", {"auth_type": "POST"}, "POST"),
@@ -67,6 +67,14 @@ def value(key: str, action: str = "s3:PutObject", **facts: Any) -> Any:
         ("s3:tlsversion", {"tls": "1.3"}, "1.3"),
         ("s3:object-lock-mode", {"headers": {"x-amz-object-lock-mode": "COMPLIANCE"}},
          "COMPLIANCE"),
+        ("s3:object-lock-mode", {"arguments": {"retention": {"Mode": "GOVERNANCE"}}}, "GOVERNANCE"),
+        ("s3:object-lock-legal-hold", {"arguments": {"legal_hold": {"Status": "ON"}}}, "ON"),
+        ("s3:object-lock-legal-hold", {}, None),
+        (
+            "s3:object-lock-retain-until-date",
+            {"arguments": {"retention": {"RetainUntilDate": datetime(2027, 1, 17, tzinfo=UTC)}}},
+            "2027-01-17T00:00:00Z",
+        ),
         (
             "s3:object-lock-remaining-retention-days",
             {"headers": {"x-amz-object-lock-retain-until-date": "2027-01-25T08:00:00Z"}},
@@ -95,6 +103,25 @@ def value(key: str, action: str = "s3:PutObject", **facts: Any) -> Any:
 )  # fmt: skip
 def test_keys(key: str, facts: dict[str, Any], expected: Any) -> None:
     assert value(key, **facts) == expected
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "arguments", "of_bucket"),
+    [
+        (BUCKET, "", TAGGED, True),
+        (BUCKET, "k", TAGGED, False),
+        (None, "new", {"create_bucket_configuration": {"Tags": TAGGED["tagging"]["TagSet"]}}, True),
+        (None, "new", {}, None),
+    ],
+)
+def test_tags_asked_for_are_a_buckets_or_an_objects(
+    bucket: Bucket | None, key: str, arguments: dict[str, Any], of_bucket: bool | None
+) -> None:
+    facts = Facts({}, {}, WALL, arguments=arguments)
+    keys = request_keys(Asked(CALLER, "s3:x", bucket, key, facts), SERVICE, lambda: None)
+    assert keys("aws:tagkeys") == (("Team",) if of_bucket else ())
+    assert keys("aws:requesttag/team") == ("red" if of_bucket else None)
+    assert keys("s3:requestobjecttag/team") == ("red" if of_bucket is False else None)
 
 
 @pytest.mark.parametrize(

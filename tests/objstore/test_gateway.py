@@ -29,7 +29,14 @@ AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=AKIATEST/20231114/{}/s3/aws4_request, SignedHeaders=host, "
     "Signature=" + "0" * 64
 )
+REMAINING, MODE = "s3:object-lock-remaining-retention-days", "s3:object-lock-mode"
+HOLD = b"<LegalHold><Status>ON</Status></LegalHold>"
 XML_HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+def retention(day: str) -> bytes:
+    until = f"<RetainUntilDate>{day}T00:00:00Z</RetainUntilDate>"
+    return f"<Retention><Mode>GOVERNANCE</Mode>{until}</Retention>".encode()
 
 
 class Answer:
@@ -225,6 +232,8 @@ async def test_strangers_are_denied(door: Door, s3: Any) -> None:
         ("PUT", "/new-bucket", "MalformedXML"),
         ("PUT", "/bucket?tagging", "MalformedXML"),
         ("PUT", "/bucket/k?tagging", "MalformedXML"),
+        ("PUT", "/bucket/k?retention", "MalformedXML"),
+        ("PUT", "/bucket/k?legal-hold", "MalformedXML"),
         ("POST", "/bucket?delete", "MalformedXML"),
     ],
 )
@@ -285,6 +294,34 @@ async def test_who_may_list_a_key_may_know_that_it_is_not_there(
 async def test_strangers_are_not_told_how_an_account_is_named(door: Door, s3: Any) -> None:
     answer = await door.ask("GET", "/bucket", region=None, x_amz_expected_bucket_owner="somebody")
     assert (answer.status, answer.text("Code")) == (403, "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("operation", "document", "condition", "denied"),
+    [
+        ("retention", retention("2024-01-01"), {"NumericGreaterThan": {REMAINING: "90"}}, False),
+        ("retention", retention("2025-01-01"), {"NumericGreaterThan": {REMAINING: "90"}}, True),
+        ("retention", retention("2024-01-01"), {"StringEquals": {MODE: "GOVERNANCE"}}, True),
+        ("legal-hold", HOLD, {"StringEquals": {"s3:object-lock-legal-hold": "ON"}}, True),
+        ("legal-hold", HOLD, {"StringEquals": {"s3:object-lock-legal-hold": "OFF"}}, False),
+    ],
+)
+async def test_policies_see_what_documents_of_locks_say(
+    door: Door, s3: Any, operation: str, document: bytes, condition: dict[str, Any], denied: bool
+) -> None:
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:PutObjectRetention", "s3:PutObjectLegalHold"],
+        "Resource": "arn:aws:s3:::bucket/*",
+        "Condition": condition,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": deny})
+    await s3.store.update_bucket("bucket", lambda old: {**old, "policy": policy})
+    digest = b64encode(hashlib.md5(document).digest()).decode()
+    answer = await door.ask("PUT", f"/bucket/k?{operation}", document, content_md5=digest)
+    # The bucket has no object lock, which is what whoever is let through learns.
+    assert answer.text("Code") == ("AccessDenied" if denied else "InvalidRequest")
 
 
 @pytest.fixture
