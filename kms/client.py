@@ -174,9 +174,9 @@ class KMS:
     def seal_owned(self, *, owner: str, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
         """A small secret under the key that the service `owner` owns; see the next methods."""
         self._store.refresh()
-        material_id, backing = self._store.owned(owner, self._service.clock.now())
+        material_id, material = self._store.owned(owner, self._service.clock.now())
         return ciphertext.seal(
-            backing,
+            material,
             material_id=bytes.fromhex(material_id),
             kind=ciphertext.KIND_ENCRYPT,
             plaintext=plaintext,
@@ -186,11 +186,11 @@ class KMS:
     def generate_owned_data_key(self, *, owner: str, context: Mapping[str, str]) -> DataKey:
         """A data key under the key that the service `owner` owns, which no API call can reach."""
         self._store.refresh()
-        material_id, backing = self._store.owned(owner, self._service.clock.now())
+        material_id, material = self._store.owned(owner, self._service.clock.now())
         plaintext = bytearray(DATA_KEY_BYTES)
         self._store.fill_random(plaintext)
         wrapped = ciphertext.seal(
-            backing,
+            material,
             material_id=bytes.fromhex(material_id),
             kind=ciphertext.KIND_DATA_KEY,
             plaintext=plaintext,
@@ -206,11 +206,11 @@ class KMS:
         Raises InvalidCiphertextException.
         """
         self._store.refresh()
-        material_id, backing = self._store.owned(owner, self._service.clock.now())
+        material_id, material = self._store.owned(owner, self._service.clock.now())
         blob = ciphertext.parse(wrapped)
         if not hmac.compare_digest(blob.material_id.hex(), material_id):
             raise KMSError("InvalidCiphertextException")
-        return ciphertext.unseal(backing, blob, ciphertext.canonical(context))
+        return ciphertext.unseal(material, blob, ciphertext.canonical(context))
 
     def seal_secret(self, name: str, secret: bytes) -> bytes:
         """A small secret sealed by the root of trust, for the owner to store under `name`.

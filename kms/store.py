@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from kms import store_erasure
 from kms.algorithms.keys import PrivateKey, open_private
 from kms.aws.clock import monotonic
 from kms.aws.generation import Generation
+from kms.ciphertext import derivation
 from kms.key import Alias, Key, Material
 from kms.root import Root, RootError, Sealer
 from kms.store_connection import FILE_NAME, StoreError, connect, immediate
@@ -66,7 +68,8 @@ class Store:
         self._materials: dict[tuple[str, str, str], Material | None] = {}
         self._backing: dict[tuple[str, str, str], bytearray] = {}
         self._private: dict[tuple[str, str, str], PrivateKey] = {}
-        self._owned: dict[str, tuple[str, bytearray]] = {}
+        self._derivations: dict[tuple[str, str, str], HMAC] = {}
+        self._owned: dict[str, tuple[str, HMAC]] = {}
         self._next_due_at: float | None = None
         self.grants = Grants(connection)
         self._generation = generation
@@ -126,14 +129,13 @@ class Store:
         """Forget every cached record; wipe unwrapped materials, and let go of opened keys."""
         for backing in self._backing.values():
             backing[:] = bytes(len(backing))
-        for _, backing in self._owned.values():
-            backing[:] = bytes(len(backing))
         for cache in (
             self._keys,
             self._aliases,
             self._materials,
             self._backing,
             self._private,
+            self._derivations,
             self._owned,
         ):
             cache.clear()
@@ -193,6 +195,16 @@ class Store:
             backing = self._root.unwrap("material", material.binding, material.wrapped)
             self._backing[name] = backing
         return backing
+
+    def derivation_key(self, account: str, region: str, material_id: str) -> HMAC:
+        """The material of a symmetric key as `ciphertext` takes it; raises as `backing_key`."""
+        name = (account, region, material_id)
+        found = self._derivations.get(name)
+        if found is None:
+            found = derivation(self.backing_key(*name))
+            self._bound(self._derivations)
+            self._derivations[name] = found
+        return found
 
     def private_key(self, key: Key) -> PrivateKey:
         """The opened private key of an asymmetric `key`. It belongs to the cache, like a material.
@@ -319,15 +331,17 @@ class Store:
                 self._cursor.execute(f"DELETE FROM {table}")
         self.usage.forget()
 
-    def owned(self, owner: str, now: float) -> tuple[str, bytearray]:
-        """The material id and material of the key that a service owns; made on first use."""
+    def owned(self, owner: str, now: float) -> tuple[str, HMAC]:
+        """The id and `derivation` of the key that a service owns; made on first use."""
         found = self._owned.get(owner)
         if found is None:
             row = self._row("SELECT material_id, wrapped FROM owned WHERE owner=?", (owner,))
             if row is None:
                 row = self._make_owned(owner, now)
             self._bound(self._owned)
-            found = row[0], self._root.unwrap("owned", (owner, row[0]), row[1])
+            backing = self._root.unwrap("owned", (owner, row[0]), row[1])
+            found = row[0], derivation(backing)
+            backing[:] = bytes(len(backing))
             self._owned[owner] = found
         return found
 

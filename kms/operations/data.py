@@ -162,8 +162,8 @@ def _open(
     blob = parse(ciphertext_blob)
     key = _key_of(request, blob, named, action)
     request.material_id = blob.material_id.hex()
-    backing = request.store.backing_key(key.account, key.region, request.material_id)
-    return key, unseal(backing, blob, canonical(context))
+    material = request.store.derivation_key(key.account, key.region, request.material_id)
+    return key, unseal(material, blob, canonical(context))
 
 
 def _use_named(request: Request, key_id: str | None, algorithm: str, action: str) -> Key:
@@ -234,7 +234,7 @@ def _seal(
         return oaep.encrypt(private.public_key(), algorithm, plaintext)
     request.material_id = key.material_id
     return seal(
-        request.store.backing_key(key.account, key.region, key.material_id),
+        request.store.derivation_key(key.account, key.region, key.material_id),
         material_id=bytes.fromhex(key.material_id),
         kind=KIND_ENCRYPT,
         plaintext=plaintext,

@@ -145,7 +145,7 @@ def _wrapping(
 def _seal(request: Request, key: Key, plaintext: bytearray, context: bytes) -> bytes:
     request.material_id = key.material_id
     return seal(
-        request.store.backing_key(key.account, key.region, key.material_id),
+        request.store.derivation_key(key.account, key.region, key.material_id),
         material_id=bytes.fromhex(key.material_id),
         kind=KIND_DATA_KEY,
         plaintext=plaintext,

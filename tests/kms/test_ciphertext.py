@@ -10,11 +10,12 @@ from kms.ciphertext import KIND_DATA_KEY, KIND_ENCRYPT, canonical, parse, seal, 
 from kms.errors import KMSError
 
 KEY = bytes(range(32))
+DERIVATION = ciphertext.derivation(KEY)
 MATERIAL = bytes(range(100, 132))
 
 
 def sealed(plaintext: bytes, context: bytes = b"\0\0\0\0", kind: int = KIND_ENCRYPT) -> bytes:
-    return seal(KEY, material_id=MATERIAL, kind=kind, plaintext=plaintext, context=context)
+    return seal(DERIVATION, material_id=MATERIAL, kind=kind, plaintext=plaintext, context=context)
 
 
 @pytest.mark.parametrize("length", [1, 27, 32, 100, 101, 200, 228, 229, 230, 500, 4095, 4096])
@@ -23,7 +24,7 @@ def test_round_trip(length: int, kind: int) -> None:
     plaintext = bytes(index % 251 for index in range(length))
     blob = parse(sealed(plaintext, kind=kind))
     assert (blob.kind, blob.material_id) == (kind, MATERIAL)
-    assert unseal(KEY, blob, b"\0\0\0\0") == plaintext
+    assert unseal(DERIVATION, blob, b"\0\0\0\0") == plaintext
 
 
 @pytest.mark.parametrize(("length", "size"), [(27, 179), (32, 184)])
@@ -82,7 +83,7 @@ def test_canonical_contexts_are_unambiguous() -> None:
     assert canonical({"é": "1"}).hex() == "0000000100000002c3a90000000131"
     blob = parse(sealed(b"secret", canonical({"a": "bc"})))
     with pytest.raises(KMSError):
-        unseal(KEY, blob, canonical({"ab": "c"}))
+        unseal(DERIVATION, blob, canonical({"ab": "c"}))
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=4))
@@ -115,7 +116,7 @@ def test_contexts_that_are_refused(context: dict[str, str]) -> None:
 
 def assert_refused(blob: bytes, key: bytes = KEY, context: bytes = b"\0\0\0\0") -> None:
     with pytest.raises(KMSError) as caught:
-        unseal(key, parse(blob), context)
+        unseal(ciphertext.derivation(key), parse(blob), context)
     assert (caught.value.code, caught.value.message) == ("InvalidCiphertextException", "")
 
 
