@@ -9,8 +9,11 @@ from types import ModuleType
 import click
 import pytest
 
+from kms import condition_keys as kms_keys
 from kms.__main__ import main as kms_main
+from kms.aws import global_keys
 from kms.errors import CATALOGUE as KMS_CATALOGUE
+from objstore import condition_keys as s3_keys
 from objstore.__main__ import main
 from objstore.errors import CATALOGUE
 
@@ -115,3 +118,19 @@ def test_no_test_of_the_public_suite_both_passes_and_contradicts_aws() -> None:
     passing = (ROOT / "docs" / "conformance" / "passing.txt").read_text().split()
     assert passing == sorted(set(passing))
     assert {name.rpartition("::")[2] for name in passing} & explained == set()
+
+
+def test_condition_keys_are_the_codes() -> None:
+    text = (ROOT / "docs" / "access.md").read_text().partition("## Condition keys")[2]
+    named = set()
+    for paragraph in text.split("\n\n"):
+        service, colon, listed = paragraph.strip().partition(":")
+        if colon and service in ("Global", "KMS", "S3"):
+            prefix = "aws" if service == "Global" else service.lower()
+            names = re.findall("`([^`]*)`", listed)
+            named |= {name if ":" in name else f"{prefix}:{name}" for name in names}
+    plain = {name.lower() for name in named if not name.endswith("…")}
+    known = {*global_keys.KEYS, *kms_keys.KEYS, *s3_keys.KEYS}
+    assert plain - {"aws:tagkeys"} == {key for key in known if "x-amz-" not in key} - {
+        "aws:tagkeys"
+    }
