@@ -128,9 +128,10 @@ def main() -> None:
 )
 @flag(
     "signature-v2",
-    type=click.Choice(["accept", "refuse"]),
+    type=click.Choice(["accept", "refuse", "everywhere"]),
     default="accept",
-    help="Presigned URLs and browser uploads that are signed with Signature Version 2.",
+    help="Presigned URLs and browser uploads that are signed with Signature Version 2; with "
+    "everywhere, headers too.",
 )
 @flag(
     "oidc",

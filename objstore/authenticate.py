@@ -31,7 +31,7 @@ from kms.aws.errors import AWSError
 from kms.aws.identity import ANONYMOUS, Credential, Credentials, Principal
 from kms.aws.sigv4 import FormatError, SigningContext
 from kms.aws.values import value_class
-from objstore import presigned
+from objstore import presigned, signature_v2
 from objstore.errors import S3Error
 
 SERVICE = "s3"
@@ -97,7 +97,7 @@ class Authenticator:
     `permissive` is the principal for which any unknown access key speaks, with any signature (for
     tests without secrets); None, the default, is strict. `region` is that of anonymous requests.
     `signature_v2` takes URLs and forms that are signed with Signature Version 2, whose region is
-    "", since such a signature names none.
+    "", since such a signature names none; `header_v2` takes such headers as well.
     `note_use` hears of each credential that signed a request.
     """
 
@@ -109,9 +109,11 @@ class Authenticator:
         region: str,
         permissive: Principal | None = None,
         signature_v2: bool = True,
+        header_v2: bool = False,
         note_use: NoteUse = ignore_use,
     ) -> None:
         self._signature_v2 = signature_v2
+        self._header_v2_too = header_v2
         self._credentials = credentials
         self._clock = clock
         self._region = region
@@ -127,8 +129,8 @@ class Authenticator:
 
         `hosted_bucket` is the bucket that the host names, if it does.
         """
-        if request.headers.get("authorization", "").startswith("AWS "):
-            raise _unsupported_mechanism()
+        if request.headers.get("authorization", "").startswith(signature_v2.SCHEME):
+            return self._header_v2(request, hosted_bucket)
         if presigned.V2_MARK in request.query:
             return self._url_v2(request, hosted_bucket)
         claim = read_claim(request, REFUSALS)
@@ -189,7 +191,7 @@ class Authenticator:
         _require(fields, FORM_V2_FIELDS)
         token = fields.get("x-amz-security-token")
         return self._prove_v2(
-            fields["awsaccesskeyid"], fields["signature"], fields["policy"], token
+            fields["awsaccesskeyid"], fields["signature"], fields["policy"], session_token=token
         )
 
     def _url_v2(self, request: Request, hosted_bucket: str) -> Authenticated:
@@ -198,7 +200,7 @@ class Authenticator:
             raise REFUSALS.two_credentials()
         claim = presigned.read_v2(request, hosted_bucket)
         found = self._prove_v2(
-            claim.access_key_id, claim.signature, claim.text, claim.session_token
+            claim.access_key_id, claim.signature, claim.text, session_token=claim.session_token
         )
         now = self._clock.now()
         if now > claim.expires_at:
@@ -210,10 +212,26 @@ class Authenticator:
             )
         return replace(found, presigned=True)
 
+    def _header_v2(self, request: Request, hosted_bucket: str) -> Authenticated:
+        """Signature Version 2 in a header, for servers that are told to take it everywhere."""
+        if not self._header_v2_too:
+            raise _unsupported_mechanism()
+        if presigned.V2_MARK in request.query or "X-Amz-" in request.query:
+            raise REFUSALS.two_credentials()
+        claim = signature_v2.read_header(request, hosted_bucket)
+        found = self._prove_v2(
+            claim.access_key_id, claim.signature, *claim.texts, session_token=claim.session_token
+        )
+        now = self._clock.now()
+        if self._permissive is None and abs(now - claim.signed_at) > SKEW_SECONDS_MAX:
+            raise REFUSALS.skewed(sigv4.timestamp_of(request.headers), now)
+        mode, body_sha256 = _unsigned_mode(request, "Signature Version 2 signs no chunks.")
+        return replace(found, mode=mode, body_sha256=body_sha256)
+
     def _prove_v2(
-        self, access_key_id: str, signature: str, text: str, session_token: str | None
+        self, access_key_id: str, signature: str, *texts: str, session_token: str | None
     ) -> Authenticated:
-        """Check an HMAC-SHA1, for servers that take it; in the same time for unknown keys."""
+        """Check an HMAC-SHA1 over one of `texts`; in the same time for unknown keys."""
         if not self._signature_v2:
             raise _unsupported_mechanism()
         credential = self._credentials.find(access_key_id, session_token)
@@ -221,23 +239,34 @@ class Authenticator:
             anybody = Credential(access_key_id, "", self._permissive)
             return Authenticated(credential or anybody, "", PayloadMode.UNSIGNED, None, None)
         secret = DUMMY_SECRET if credential is None else credential.secret_access_key
-        authentic = sigv4.same_text(presigned.sign_v2(secret, text), signature)
+        signed = [sigv4.same_text(presigned.sign_v2(secret, text), signature) for text in texts]
         if credential is None:
             raise REFUSALS.unknown_access_key(access_key_id)
-        if not authentic:
-            raise REFUSALS.mismatch(Evidence(access_key_id, signature, text, ""))
+        if not any(signed):
+            raise REFUSALS.mismatch(Evidence(access_key_id, signature, texts[-1], ""))
         check_session(credential, session_token, self._clock.now(), REFUSALS)
         self._note_use(credential, SERVICE, self._region)
         return Authenticated(credential, "", PayloadMode.UNSIGNED, None, None)
 
     def _anonymous(self, request: Request) -> Authenticated:
-        text = request.headers.get("x-amz-content-sha256")
-        if text is None:
-            return Authenticated(None, self._region, PayloadMode.UNSIGNED, None, None)
-        mode, body_sha256 = payload_mode(text)
-        if mode in _SIGNED_CHUNKS:
-            raise S3Error("InvalidRequest", "An anonymous request cannot have signed chunks.")
+        mode, body_sha256 = _unsigned_mode(
+            request, "An anonymous request cannot have signed chunks."
+        )
         return Authenticated(None, self._region, mode, body_sha256, None)
+
+
+def _unsigned_mode(request: Request, refused: str) -> tuple[PayloadMode, str | None]:
+    """How a body is protected whose digest, if it is stated, no signature has to cover.
+
+    Raises InvalidRequest, in the words `refused`, for signed chunks.
+    """
+    text = request.headers.get("x-amz-content-sha256")
+    if text is None:
+        return PayloadMode.UNSIGNED, None
+    mode, body_sha256 = payload_mode(text)
+    if mode in _SIGNED_CHUNKS:
+        raise S3Error("InvalidRequest", refused)
+    return mode, body_sha256
 
 
 def _unsupported_mechanism() -> S3Error:

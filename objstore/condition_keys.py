@@ -160,6 +160,14 @@ def _signature_age(asked: Asked, clock: Clock) -> Value:
     return str(int((asked.facts.wall.now() - sigv4.seconds_of(asked.facts.signed_at)) * 1000))
 
 
+def _signature_version(asked: Asked, clock: Clock) -> Value:
+    """The algorithm; signatures of version 2 are those that name no region."""
+    del clock
+    if not asked.facts.auth_type:
+        return None
+    return sigv4.ALGORITHM if asked.caller.region else "AWS"
+
+
 def _lock(member: str, element: str, header: str) -> Callable[[Asked, Clock], Value]:
     """What a document of a retention or a legal hold says, or else the header of a write."""
 
@@ -227,7 +235,7 @@ KEYS: Mapping[str, Callable[[Asked, Clock], Value]] = {
     "s3:requestobjecttagkeys": lambda asked, clock: tuple(_object_tags_asked(asked)),
     "s3:resourceaccount": _owner,
     "s3:signatureage": _signature_age,
-    "s3:signatureversion": lambda asked, clock: sigv4.ALGORITHM if asked.facts.auth_type else None,
+    "s3:signatureversion": _signature_version,
     "s3:tlsversion": lambda asked, clock: asked.facts.tls or None,
     "s3:versionid": lambda asked, clock: asked.version_id,
     "s3:x-amz-server-side-encryption-aws-kms-key-id": _kms_key_id,

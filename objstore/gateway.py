@@ -16,6 +16,7 @@ from kms.aws.authentication import Request as SignedRequest
 from kms.aws.clock import Clock
 from kms.aws.identity import ANONYMOUS, Caller
 from kms.aws.model import Operation, ServiceModel, load
+from kms.aws.sigv4 import timestamp_of
 from objstore.actions import AFTER_BINDING, PER_KEY, action_of
 from objstore.authenticate import Authenticated, Authenticator
 from objstore.authorize import Authorizer, refusal
@@ -31,6 +32,7 @@ from objstore.operations import OPERATIONS
 from objstore.payload import Payload
 from objstore.payment import CHARGED, is_charged
 from objstore.presigned import with_hoisted
+from objstore.signature_v2 import SCHEME
 from objstore.storage.records import Bucket
 from objstore.trace import TraceFile
 from objstore.trail import Noted, Trail
@@ -116,9 +118,10 @@ def _facts(
 ) -> Facts:
     """What policies may ask about a request."""
     kind, signed_at = "", ""
-    if authenticated.credential is not None:
-        kind = PRESIGNED_TYPE if authenticated.presigned else HEADER_TYPE
-        signed_at = query.get("X-Amz-Date") or request.headers.get("x-amz-date", "")
+    if authenticated.credential is not None and authenticated.presigned:
+        kind, signed_at = PRESIGNED_TYPE, query.get("X-Amz-Date", "")
+    elif authenticated.credential is not None:
+        kind, signed_at = HEADER_TYPE, timestamp_of(request.headers)
     return Facts(request.headers, query, wall, kind, signed_at, request.tls_version)
 
 
@@ -233,7 +236,8 @@ class Gateway:
         if request.operation == FORM_UPLOAD:
             return await self._form(request, bucket_name)
         host = request.headers.get("host", "")
-        hosted = hosted_bucket(host, self._settings.domains) if query else ""
+        old = headers.get("authorization", "").startswith(SCHEME)
+        hosted = hosted_bucket(host, self._settings.domains) if query or old else ""
         authenticated = self._authenticator.authenticate(_signed(request), hosted_bucket=hosted)
         request.headers = headers
         caller = _caller(request, authenticated)

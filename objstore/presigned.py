@@ -117,7 +117,13 @@ def read_v2(request: Request, hosted_bucket: str) -> URLClaim:
         parameters["Signature"],
         int(expires),
         parameters.get(TOKEN_HEADER) or request.headers.get(TOKEN_HEADER),
-        _text(request, parameters, resource),
+        text_v2(
+            request,
+            parameters,
+            resource,
+            date=parameters["Expires"],
+            covered=V2_SIGNED_PARAMETERS,
+        ),
     )
 
 
@@ -149,14 +155,24 @@ def _uncovered(what: str) -> S3Error:
     )
 
 
-def _text(request: Request, parameters: Mapping[str, str], resource: str) -> str:
-    """The string to sign. What is both a header and a parameter counts as the header."""
+def text_v2(
+    request: Request,
+    parameters: Mapping[str, str],
+    resource: str,
+    *,
+    date: str,
+    covered: frozenset[str],
+) -> str:
+    """The string to sign. What is both a header and a parameter counts as the header.
+
+    `date` is what stands for it, in a URL its expiry; `covered` are the parameters that count.
+    """
     headers = {
         **{name: value for name, value in parameters.items() if name.startswith(HEADER_PREFIX)},
         **{n: value for n, value in request.headers.items() if n.startswith(HEADER_PREFIX)},
     }
     standard = [request.headers.get(name, parameters.get(name, "")) for name in V2_STANDARD_HEADERS]
-    signed = sorted(V2_SIGNED_PARAMETERS & parameters.keys())
+    signed = sorted(covered & parameters.keys())
     asked = "&".join(
         f"{name}={parameters[name]}" if f"{name}=" in request.query else name for name in signed
     )
@@ -164,7 +180,7 @@ def _text(request: Request, parameters: Mapping[str, str], resource: str) -> str
         (
             request.method,
             *standard,
-            parameters["Expires"],
+            date,
             *(f"{name}:{headers[name].strip()}" for name in sorted(headers)),
             resource + (f"?{asked}" if asked else ""),
         )

@@ -26,7 +26,8 @@ class Settings:
     or "permissive"; `root` says what the KMS's root of trust is; `trace` keeps the steps of
     requests for `/_/trace`. `object_ownership`, `allow_public_access` and
     `allow_sse_c` are what new buckets have.
-    `signature_v2` is "accept" or "refuse", for URLs and forms that are signed the old way.
+    `signature_v2` is "accept" or "refuse", for URLs and forms that are signed the old way, or
+    "everywhere" to take such headers as well.
     `day_seconds` is how long a day of lifecycle rules lasts, for tests. `notify` are the
     webhooks of notifications, each as `ARN=URL`. `oidc` are
     the issuers whose tokens STS takes, each as `ISSUER=discover` or `ISSUER=FILE` of public keys,

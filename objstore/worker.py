@@ -91,7 +91,8 @@ def application() -> Application:
         wall,
         region=settings.region,
         permissive=permissive,
-        signature_v2=settings.signature_v2 == "accept",
+        signature_v2=settings.signature_v2 != "refuse",
+        header_v2=settings.signature_v2 == "everywhere",
         note_use=finder.note_use,
     )
     authorizer = s3_authorizer(services)

@@ -43,7 +43,7 @@ def serve(folder: Path, keys: dict[str, tuple[str, str]]) -> tuple[str, subproce
     command = [".venv/bin/objstore", "serve", "--dev", "--port", "0", "--log-level", "error"]
     command += ["--data", str(folder / "data"), "--seed", str(seed(folder, keys))]
     command += ["--object-ownership", "ObjectWriter", "--allow-public-access", "--allow-sse-c"]
-    command += ["--day-seconds", str(DAY_SECONDS)]
+    command += ["--day-seconds", str(DAY_SECONDS), "--signature-v2", "everywhere"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     for line in server.stdout:

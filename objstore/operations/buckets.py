@@ -106,7 +106,10 @@ async def create_bucket(
         name=bucket,
         bucket_id=os.urandom(BUCKET_ID_LENGTH),
         account=call.caller.account,
-        region=_region(call.caller.region, configuration.get("LocationConstraint")),
+        region=_region(
+            call.caller.region or call.services.settings.region,
+            configuration.get("LocationConstraint"),
+        ),
         created_ms=int(call.services.clock.now() * 1000),
         settings=settings,
     )

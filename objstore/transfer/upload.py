@@ -33,6 +33,7 @@ from objstore.crypt.manifest import (
     MAC_LENGTH,
     BindingKeys,
     Manifest,
+    Mode,
     PartEntry,
     authenticate,
     decode,
@@ -216,9 +217,11 @@ def open_binding_keys(
     """What completes the upload, which the caller wipes; the recipe is verified with it.
 
     Asks for the data key, as the caller, only if the upload has a checksum algorithm of its own:
-    S3 does so too. Raises what `open_upload_key` does.
+    S3 does so too. A customer's key that is sent without need must be the right one. Raises what
+    `open_upload_key` does.
     """
-    if not recipe.sealed_keys:
+    sent = recipe.manifest.mode is Mode.SSE_C and not customer.absent
+    if sent or not recipe.sealed_keys:
         data_key = open_upload_key(call, upload, recipe, customer, COMPLETION)
         try:
             return BindingKeys.derive(data_key)

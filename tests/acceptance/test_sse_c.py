@@ -94,7 +94,7 @@ def test_objects(s3: Any, bucket: str) -> None:
 
 @pytest.mark.parametrize("algorithm", [None, "CRC32"])
 def test_uploads(s3: Any, server: Any, bucket: str, algorithm: str | None) -> None:
-    """Completing takes the key only where the upload has a checksum algorithm."""
+    """Completing takes the key where the upload has a checksum algorithm; never a wrong one."""
     plain = server.client("s3", config=Config(request_checksum_calculation="when_required"))
     place = {"Bucket": bucket, "Key": "mpu"}
     named = {"ChecksumAlgorithm": algorithm} if algorithm else {}
@@ -119,15 +119,16 @@ def test_uploads(s3: Any, server: Any, bucket: str, algorithm: str | None) -> No
     if algorithm:
         parts[0]["ChecksumCRC32"] = first["ChecksumCRC32"]
         parts[1]["ChecksumCRC32"] = copied["CopyPartResult"]["ChecksumCRC32"]
+    end = {**upload, "MultipartUpload": {"Parts": parts}}
+    wrong = failure(plain.complete_multipart_upload, **end, **customer(OTHER))
+    assert wrong == ("InvalidRequest", 400, MISMATCH)
+    if algorithm:
         expected = ("InvalidArgument", 400, REQUESTS + "provide an appropriate secret key.")
-        end = {**upload, "MultipartUpload": {"Parts": parts}}
         assert failure(plain.complete_multipart_upload, **end) == expected
-        wrong = failure(plain.complete_multipart_upload, **end, **customer(OTHER))
-        assert wrong == ("InvalidRequest", 400, MISMATCH)
         done = plain.complete_multipart_upload(**end, **customer())
     else:
         assert len(plain.list_parts(**upload)["Parts"]) == 2
-        done = plain.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        done = plain.complete_multipart_upload(**end)
     assert "SSECustomerAlgorithm" not in done
     assert "ServerSideEncryption" not in done
     assert s3.get_object(**place, **customer())["Body"].read() == LARGE

@@ -2,10 +2,17 @@ import hashlib
 import hmac
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 
 import pytest
-from botocore.auth import HmacV1QueryAuth, S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
+from botocore.auth import (
+    HmacV1Auth,
+    HmacV1QueryAuth,
+    S3SigV4Auth,
+    S3SigV4PostAuth,
+    S3SigV4QueryAuth,
+)
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
@@ -23,7 +30,9 @@ DIGEST = hashlib.sha256(b"body").hexdigest()
 NOW = SystemClock().now()
 
 
-def authenticator(later: float = 0, *, permissive: bool = False, v2: bool = True) -> Authenticator:
+def authenticator(
+    later: float = 0, *, permissive: bool = False, v2: bool = True, everywhere: bool = False
+) -> Authenticator:
     directory = Directory()
     directory.add_credential(root_credential("123456789012", "AKIA", "the-secret"))
     root = root_principal("123456789012") if permissive else None
@@ -33,6 +42,7 @@ def authenticator(later: float = 0, *, permissive: bool = False, v2: bool = True
         region="us-east-1",
         permissive=root,
         signature_v2=v2,
+        header_v2=everywhere,
     )
 
 
@@ -397,6 +407,48 @@ def test_the_old_signature_where_it_is_refused() -> None:
         authenticator(v2=False).authenticate(by_url_v2())
     with pytest.raises(AWSError, match="use AWS4-HMAC-SHA256"):
         authenticator(v2=False).authenticate_form(FORM_REQUEST, form_v2())
+
+
+def by_header_v2(secret: str = "the-secret", access_key: str = "AKIA", **more: str) -> Request:
+    headers = {name.replace("_", "-"): value for name, value in more.items()}
+    request = AWSRequest("PUT", f"http://{HOST}/bucket/key", headers=headers)
+    HmacV1Auth(BotocoreCredentials(access_key, secret)).add_auth(request)
+    sent = {name.lower(): str(value) for name, value in request.headers.items()}
+    return Request("PUT", "/bucket/key", "", sent)
+
+
+def test_a_header_of_the_old_signature_where_it_is_taken() -> None:
+    taking = authenticator(everywhere=True)
+    found = taking.authenticate(by_header_v2())
+    assert (found.access_key_id, found.region, found.presigned) == ("AKIA", "", False)
+    assert (found.mode, found.body_sha256) == (PayloadMode.UNSIGNED, None)
+    stated = taking.authenticate(by_header_v2(x_amz_content_sha256=DIGEST))
+    assert (stated.mode, stated.body_sha256) == (PayloadMode.SIGNED, DIGEST)
+    lenient = authenticator(permissive=True, everywhere=True)
+    assert lenient.authenticate(by_header_v2("wrong", "NOBODY")).credential is not None
+    with pytest.raises(AWSError, match="use AWS4-HMAC-SHA256"):
+        authenticator().authenticate(by_header_v2())
+
+
+SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+OLD_HEADER_REFUSALS: list[tuple[Request, float, str]] = [
+    (by_header_v2("wrong"), 0, "SignatureDoesNotMatch"),
+    (by_header_v2(access_key="NOBODY"), 0, "InvalidAccessKeyId"),
+    (by_header_v2(), 3000, "RequestTimeTooSkewed"),
+    (by_header_v2(), -3000, "RequestTimeTooSkewed"),
+    (by_header_v2(x_amz_content_sha256=SIGNED_CHUNKS), 0, "signs no chunks"),
+    (changed(by_header_v2(), x_amz_acl="public-read"), 0, "SignatureDoesNotMatch"),
+    (replace(by_header_v2(), query="X-Amz-Signature=x"), 0, "Only one auth mechanism"),
+    (replace(by_header_v2(), query="AWSAccessKeyId=x"), 0, "Only one auth mechanism"),
+]
+
+
+@pytest.mark.parametrize(("request_", "later", "said"), OLD_HEADER_REFUSALS)
+def test_headers_of_the_old_signature_that_are_refused(
+    request_: Request, later: float, said: str
+) -> None:
+    with pytest.raises(AWSError, match=said):
+        authenticator(later, everywhere=True).authenticate(request_)
 
 
 def test_the_old_signature_of_forms() -> None:

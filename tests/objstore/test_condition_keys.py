@@ -1,5 +1,6 @@
 """What policies can ask about an S3 request."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -135,3 +136,10 @@ def test_tags_asked_for_are_a_buckets_or_an_objects(
 )
 def test_resources(bucket: Bucket | None, key: str, resource: str) -> None:
     assert Asked(CALLER, "s3:x", bucket, key, Facts({}, {}, WALL)).resource == resource
+
+
+@pytest.mark.parametrize(("region", "version"), [("eu-west-1", "AWS4-HMAC-SHA256"), ("", "AWS")])
+def test_a_signature_that_names_no_region_is_of_the_old_version(region: str, version: str) -> None:
+    facts = Facts(headers={}, query={}, wall=WALL, auth_type="REST-HEADER")
+    asked = Asked(replace(CALLER, region=region), "s3:GetObject", BUCKET, "k", facts)
+    assert request_keys(asked, SERVICE, lambda: STORED)("s3:signatureversion") == version

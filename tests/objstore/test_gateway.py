@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import MutableMapping
 from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -289,6 +290,20 @@ async def test_who_may_list_a_key_may_know_that_it_is_not_there(
     for method in ("GET", "HEAD"):
         answer = await door.ask(method, target, region=None)
         assert (answer.status, b"secret" in answer.body) == (status, False)
+
+
+async def test_a_policy_may_ask_how_old_a_signature_with_a_plain_date_is(
+    door: Door, s3: Any
+) -> None:
+    await s3.put("k", b"hello")
+    older = {"NumericGreaterThan": {"s3:signatureAge": "5000"}}
+    refuse = statement("Deny", "s3:GetObject", "bucket/k", Condition=older)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [refuse]})
+    await s3.call("PutBucketPolicy", policy=policy)
+    now = s3.clock.now()
+    for age, status in ((1, 200), (9, 403)):
+        answer = await door.ask("GET", "/bucket/k", x_amz_date=formatdate(now - age, usegmt=True))
+        assert answer.status == status
 
 
 async def test_strangers_are_not_told_how_an_account_is_named(door: Door, s3: Any) -> None:
