@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html an
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kms.aws.arn import s3_bucket
@@ -113,8 +113,8 @@ async def create_bucket(
         created_ms=int(call.services.clock.now() * 1000),
         settings=settings,
     )
-    if tags.SETTING in settings:
-        call.authorize("s3:TagResource", new, "")
+    for action in _further_actions(settings, ownership=object_ownership):
+        call.authorize(action, new, "")
     if call.services.store.bucket_count(call.caller.account) >= BUCKETS_MAX:
         raise S3Error("TooManyBuckets")
     try:
@@ -122,6 +122,19 @@ async def create_bucket(
     except BucketExistsError as error:
         _check_recreation(error.bucket, new)
     return {"Location": f"/{bucket}", "BucketArn": s3_bucket(bucket)}
+
+
+def _further_actions(settings: Mapping[str, Any], *, ownership: str | None) -> Iterator[str]:
+    """The permissions that a bucket of these settings needs besides that to create it."""
+    if SETTING in settings:
+        yield "s3:PutBucketAcl"
+    if locks.SETTING in settings:
+        yield "s3:PutBucketObjectLockConfiguration"
+        yield "s3:PutBucketVersioning"
+    if ownership is not None:
+        yield "s3:PutBucketOwnershipControls"
+    if tags.SETTING in settings:
+        yield "s3:TagResource"
 
 
 def _settings(

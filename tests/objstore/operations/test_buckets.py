@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from kms.aws.errors import AWSError
+from objstore.errors import S3Error
 from objstore.names import owner_id
 from objstore.operations import buckets
 from objstore.rules.acl import GrantHeaders
@@ -231,3 +233,32 @@ async def test_a_new_bucket_of_the_same_name_is_another(s3: Any) -> None:
     assert s3.bucket.bucket_id != old.bucket_id
     with pytest.raises(AWSError, match="NoSuchUpload"):
         await s3.part("k", upload_id, 1, b"x")
+
+
+@pytest.mark.parametrize(
+    ("members", "further"),
+    [
+        ({"acl": "private"}, []),
+        ({"acl": "authenticated-read", "object_ownership": "ObjectWriter"},
+         ["s3:PutBucketAcl", "s3:PutBucketOwnershipControls"]),
+        ({"object_ownership": "BucketOwnerEnforced"}, ["s3:PutBucketOwnershipControls"]),
+        ({"object_lock_enabled_for_bucket": True},
+         ["s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"]),
+        ({"create_bucket_configuration": {"Tags": [{"Key": "a", "Value": "b"}]}},
+         ["s3:TagResource"]),
+    ],
+)  # fmt: skip
+async def test_what_a_new_bucket_has_needs_permissions_of_its_own(
+    empty_s3: Any, members: dict[str, Any], further: list[str]
+) -> None:
+    empty_s3.services = replace(
+        empty_s3.services,
+        settings=replace(empty_s3.services.settings, allow_public_access=True),
+    )
+    await empty_s3.call("CreateBucket", bucket="made", **members)
+    assert empty_s3.authorized == [(action, "made", "") for action in further]
+    empty_s3.refuse = lambda action, key: S3Error("AccessDenied")
+    if further:
+        with pytest.raises(S3Error, match="AccessDenied"):
+            await empty_s3.call("CreateBucket", bucket="refused", **members)
+        assert empty_s3.store.bucket("refused") is None

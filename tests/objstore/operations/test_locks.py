@@ -97,6 +97,7 @@ async def test_every_new_version_gets_the_default(locked: Any) -> None:
 
 async def test_locks_come_with_the_object(locked: Any) -> None:
     headers = AttributeHeaders("GOVERNANCE", TOMORROW, "ON")
+    locked.authorized.clear()
     await put_locked(locked, b"data", attributes=headers)
     assert [action for action, _, _ in locked.authorized] == [
         "s3:PutObjectRetention",
