@@ -19,6 +19,7 @@ from objstore.errors import S3Error
 from objstore.wire import quirks
 
 KEY_BYTES_MAX = 1024
+NO_TENANT = ":"  # What Ceph's clients put before the name of a bucket that has no tenant.
 QUERY_PARAMETERS_MAX = 256
 HOSTS_MAX = 1024
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -40,6 +41,8 @@ def split_target(raw_path: bytes, host: str, suffixes: tuple[str, ...]) -> tuple
     if not bucket:
         raw_bucket, _, raw_key = raw_key.partition(b"/")
         bucket = _decode(raw_bucket)
+        if len(bucket) > len(NO_TENANT):
+            bucket = bucket.removeprefix(NO_TENANT)
     key = _decode(raw_key)
     if len(key) * 4 > KEY_BYTES_MAX:
         size = len(key.encode())
