@@ -24,7 +24,7 @@ from objstore.rules.acl import (
     owner_grant,
 )
 
-BUCKET_OWNER_FULL_CONTROL = "bucket-owner-full-control"
+PRIVATE, BUCKET_OWNER_FULL_CONTROL = "private", "bucket-owner-full-control"
 
 
 class ACLHeaders(Protocol):
@@ -76,10 +76,15 @@ def _owner(call: Call, ownership: str, acl: str | None) -> str:
 
 
 def _check_enforced(call: Call, acl: str | None, named: GrantHeaders) -> None:
-    """Where ACLs are off, only the bucket owner's full control may be asked for, by that name."""
+    """Where ACLs are off, only the bucket owner's full control may be asked for.
+
+    That is also what `private` means, if the bucket's own account writes: many clients send it.
+    """
     owner = call.canonical_id(call.bucket.account)
     if acl is not None:
         canned(acl, owner=owner, bucket_owner=owner)
+    if acl == PRIVATE and call.caller.account == call.bucket.account and named == NO_GRANT_HEADERS:
+        return
     if not is_off(acl, [] if named == NO_GRANT_HEADERS else of_headers(named), owner):
         raise S3Error("AccessControlListNotSupported")
 
@@ -108,7 +113,7 @@ def named_grants(call: Call, account: str, acl: str | None, named: GrantHeaders)
         grants = of_headers(named)
     else:
         bucket_owner = call.canonical_id(call.bucket.account)
-        grants = canned(acl or "private", owner=owner, bucket_owner=bucket_owner)
+        grants = canned(acl or PRIVATE, owner=owner, bucket_owner=bucket_owner)
     check_public(call, grants)
     return grants
 

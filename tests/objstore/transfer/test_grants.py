@@ -31,6 +31,7 @@ PUBLIC = {"Grantee": {"Type": "Group", "URI": ALL_USERS}, "Permission": "READ"}
     ("ownership", "account", "headers", "owner", "acl"),
     [
         ("BucketOwnerEnforced", None, {}, None, None),
+        ("BucketOwnerEnforced", None, {"acl": "private"}, None, None),
         ("BucketOwnerEnforced", OTHER, {"acl": "bucket-owner-full-control"}, None, None),
         (
             "BucketOwnerEnforced",
@@ -73,7 +74,7 @@ async def test_what_a_version_keeps(
 @pytest.mark.parametrize(
     ("ownership", "headers", "code"),
     [
-        ("BucketOwnerEnforced", {"acl": "private"}, "AccessControlListNotSupported"),
+        ("BucketOwnerEnforced", {"acl": "bucket-owner-read"}, "AccessControlListNotSupported"),
         ("BucketOwnerEnforced", {"acl": "public-read"}, "AccessControlListNotSupported"),
         ("BucketOwnerEnforced", {"acl": "everybody"}, "InvalidArgument"),
         ("BucketOwnerEnforced", {"grant_read": f"id={'b' * 64}"}, "AccessControlListNotSupported"),
@@ -86,6 +87,12 @@ async def test_refused_headers(s3: Any, ownership: str, headers: Any, code: str)
     with pytest.raises(AWSError) as caught:
         grants.asked(call, AttributeHeaders(**headers))
     assert caught.value.code == code
+
+
+async def test_private_objects_of_others_are_refused_where_acls_are_off(s3: Any) -> None:
+    call = await call_of(s3, "BucketOwnerEnforced", OTHER)
+    with pytest.raises(AWSError, match="AccessControlListNotSupported"):
+        grants.asked(call, AttributeHeaders(acl="private"))
 
 
 async def test_public_acls_are_blocked_by_default(s3: Any) -> None:
