@@ -23,8 +23,7 @@ _PREFIX_MESSAGE = (
 def create_alias(request: Request, *, alias_name: str, target_key_id: str) -> dict[str, Any]:
     _check_name(alias_name)
     _check_target(target_key_id)
-    caller = request.caller
-    request.allow_account("CreateAlias", arn.kms_alias(caller.region, caller.account, alias_name))
+    request.allow_account("CreateAlias", _arn(request, alias_name))
     key = request.use(target_key_id)
     now = request.clock.now()
     alias = Alias(key.account, key.region, alias_name, key.key_id, now, now)
@@ -45,11 +44,11 @@ def create_alias(request: Request, *, alias_name: str, target_key_id: str) -> di
 def update_alias(request: Request, *, alias_name: str, target_key_id: str) -> dict[str, Any]:
     _check_name(alias_name)
     _check_target(target_key_id)
+    request.allow_account("UpdateAlias", _arn(request, alias_name))
     alias = _existing(request, alias_name)
     target = request.resolve(target_key_id)
     old = request.find(alias.account, alias.key_id)
     assert old is not None
-    request.allow_account("UpdateAlias", alias.arn)
     request.allow("UpdateAlias", old)
     request.use_key(target)
     now = request.clock.now()
@@ -75,10 +74,10 @@ def update_alias(request: Request, *, alias_name: str, target_key_id: str) -> di
 
 def delete_alias(request: Request, *, alias_name: str) -> dict[str, Any]:
     _check_name(alias_name)
+    request.allow_account("DeleteAlias", _arn(request, alias_name))
     alias = _existing(request, alias_name)
     key = request.find(alias.account, alias.key_id)
     assert key is not None
-    request.allow_account("DeleteAlias", alias.arn)
     request.allow("DeleteAlias", key)
     check_state(key, "DeleteAlias")
     request.store.delete_alias(alias)
@@ -133,8 +132,12 @@ def _existing(request: Request, name: str) -> Alias:
 
 
 def _missing(request: Request, name: str) -> KMSError:
-    missing = arn.kms_alias(request.caller.region, request.caller.account, name)
-    return KMSError("NotFoundException", f"Alias {missing} is not found.")
+    return KMSError("NotFoundException", f"Alias {_arn(request, name)} is not found.")
+
+
+def _arn(request: Request, name: str) -> str:
+    """The ARN of an alias that the caller names."""
+    return arn.kms_alias(request.caller.region, request.caller.account, name)
 
 
 def _kind(key: Key) -> str:

@@ -262,9 +262,12 @@ def test_aliases_need_permission_on_alias_and_key(client: Any) -> None:
         in bob.refused("UpdateAlias", alias_name="alias/a", target_key_id=second)[1]
     )
     bob("UpdateAlias", **create)
-    assert client.as_(caller_of(only_key)).refused("DeleteAlias", alias_name="alias/a")[0] == (
-        "AccessDeniedException"
-    )
+    for name in ("alias/a", "alias/absent"):
+        outsider = client.as_(caller_of(only_key))
+        for operation, more in (("DeleteAlias", {}), ("UpdateAlias", {"target_key_id": first})):
+            code, message = outsider.refused(operation, alias_name=name, **more)
+            assert code == "AccessDeniedException"
+            assert f"on resource: arn:aws:kms:us-east-1:{ACCOUNT}:{name} because" in message
     bob("DeleteAlias", alias_name="alias/a")
 
 
