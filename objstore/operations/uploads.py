@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from kms.aws.arn import ARN, account_root
+from kms.aws.identity import ANONYMOUS
 from objstore.call import Call, Reply
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.errors import S3Error
@@ -19,6 +20,7 @@ from objstore.transfer.upload import find_upload, open_binding_keys, open_part, 
 
 PARTS_LISTED_MAX = 1000
 UPLOADS_LISTED_MAX = 1000
+ANONYMOUS_ID = "65a011a29cdf8ec533ec3d1ccaae921c"  # S3's canonical id of nobody known.
 _EMPTY = UploadPage((), (), None, "")
 
 
@@ -85,6 +87,8 @@ async def list_parts(
 
 def _initiator(call: Call, upload: Upload) -> dict[str, str]:
     """Who began an upload: an account by its canonical id, anybody else by ARN."""
+    if upload.owner == ANONYMOUS.arn:
+        return {"ID": ANONYMOUS_ID}
     account = ARN.parse(upload.owner).account
     if upload.owner == account_root(account):
         return call.owner(account)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
-from kms.aws.identity import Principal, PrincipalKind
+from kms.aws.identity import ANONYMOUS, Principal, PrincipalKind
 from objstore.checksum import Algorithm, ChecksumHeaders, checksum
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.names import owner_id
@@ -69,6 +69,15 @@ async def test_users_are_named_by_their_arn(s3: Any) -> None:
     for reply in (listed["Uploads"][0], parts):
         initiator = {"ID": user.arn, "DisplayName": "bob"}
         assert (reply["Initiator"], reply["Owner"]) == (initiator, OWNER)
+
+
+async def test_uploads_of_nobody_known_are_listed(s3: Any) -> None:
+    s3.caller = replace(s3.caller, principal=ANONYMOUS)
+    upload_id = await s3.begin("k")
+    listed = await s3.call("ListMultipartUploads")
+    parts = await s3.call("ListParts", key="k", upload_id=upload_id)
+    for reply in (listed["Uploads"][0], parts):
+        assert (reply["Initiator"], reply["Owner"]) == ({"ID": uploads.ANONYMOUS_ID}, OWNER)
 
 
 @pytest.mark.parametrize(
