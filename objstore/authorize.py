@@ -160,7 +160,7 @@ class Authorizer:
     def _question(
         self, asked: Asked, account: str, find: Callable[[], StoredObject | None]
     ) -> Question:
-        of_request = request_keys(asked, self._clock, find)
+        of_request = request_keys(asked, self._clock, find, self._store.upload)
         of_caller = caller_keys(asked.caller, self._clock)
         if asked.given is None:
             context = Context(of_request, of_caller)

@@ -13,9 +13,13 @@ from kms.aws.clock import Clock
 from kms.aws.context import Source, Value
 from kms.aws.identity import Caller
 from kms.aws.values import value_class
+from objstore.crypt import sse
+from objstore.crypt.frames import TamperedError
+from objstore.crypt.manifest import Mode
 from objstore.errors import AWSError
-from objstore.storage.records import Bucket, StoredObject
+from objstore.storage.records import Bucket, StoredObject, Upload
 from objstore.transfer import tags
+from objstore.transfer.upload import read_recipe
 
 HEADER_TYPE = "REST-HEADER"
 PRESIGNED_TYPE = "REST-QUERY-STRING"
@@ -25,6 +29,7 @@ _REQUESTED_TAG = "s3:requestobjecttag/"
 _REQUEST_TAG = "aws:requesttag/"
 _RESOURCE_TAG = "aws:resourcetag/"
 _HEADER = "s3:x-amz-"
+_ENCRYPTION = "s3:x-amz-server-side-encryption"
 _DAY_SECONDS = 86_400
 
 
@@ -73,12 +78,18 @@ class Asked:
 
 
 Find = Callable[[], StoredObject | None]
+FindUpload = Callable[[str], Upload | None]
 
 
-def request_keys(asked: Asked, clock: Clock, find: Find) -> Source:
-    """The source of a request's keys. `find` looks up the object that it is about."""
+def request_keys(asked: Asked, clock: Clock, find: Find, find_upload: FindUpload) -> Source:
+    """The source of a request's keys. `find` looks up the object that it is about.
+
+    Requests of an upload say nothing about encryption; they are about what it was begun with.
+    """
 
     def value(key: str) -> Value:
+        if key.startswith(_ENCRYPTION) and "uploadId" in asked.facts.query:
+            return _begun_with(asked, find_upload(asked.facts.query["uploadId"])).get(key)
         known = KEYS.get(key)
         if known is not None:
             return known(asked, clock)
@@ -96,6 +107,24 @@ def request_keys(asked: Asked, clock: Clock, find: Find) -> Source:
         return None
 
     return value
+
+
+def _begun_with(asked: Asked, upload: Upload | None) -> Mapping[str, str]:
+    """The keys about encryption of an upload in progress; none if it is not of this object."""
+    place = None if asked.bucket is None else (asked.bucket.bucket_id, asked.key.encode())
+    if upload is None or (upload.bucket_id, upload.key) != place:
+        return {}
+    try:
+        sealed = read_recipe(upload).manifest
+    except TamperedError:
+        return {}
+    if sealed.mode is Mode.SSE_C:
+        return {f"{_ENCRYPTION}-customer-algorithm": sse.AES256}
+    shown = sse.describe(sealed)
+    found = {_ENCRYPTION: shown["ServerSideEncryption"]}
+    if "SSEKMSKeyId" in shown:
+        found[f"{_ENCRYPTION}-aws-kms-key-id"] = shown["SSEKMSKeyId"]
+    return found
 
 
 def _tag(found: Mapping[str, str], lowered: str) -> str | None:

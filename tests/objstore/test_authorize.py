@@ -61,6 +61,9 @@ class Store:
             bucket_id, key, "null", 0, "", 0, "STANDARD", "", "", b"", b"", (), self.attributes
         )
 
+    def upload(self, upload_id: str) -> None:
+        """There is none."""
+
 
 def authorizer(**attributes: Any) -> Authorizer:
     store: Any = Store(**attributes)

@@ -27,7 +27,7 @@ STORED = StoredObject(
 def value(key: str, action: str = "s3:PutObject", **facts: Any) -> Any:
     arguments = {"headers": {}, "query": {}, "wall": WALL, **facts}
     asked = Asked(CALLER, action, BUCKET, "k", Facts(**arguments), arguments["query"].get("v"))
-    return request_keys(asked, SERVICE, lambda: STORED)(key)
+    return request_keys(asked, SERVICE, lambda: STORED, lambda upload_id: None)(key)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,19 @@ def value(key: str, action: str = "s3:PutObject", **facts: Any) -> Any:
         ("s3:max-keys", {"query": {"max-keys": "5"}}, "5"),
         ("s3:x-amz-acl", {"headers": {"x-amz-acl": "private"}}, "private"),
         ("s3:x-amz-server-side-encryption", {}, None),
+        (
+            "s3:x-amz-server-side-encryption",
+            {"headers": {"x-amz-server-side-encryption": "AES256"}},
+            "AES256",
+        ),
+        (
+            "s3:x-amz-server-side-encryption",
+            {
+                "headers": {"x-amz-server-side-encryption": "AES256"},
+                "query": {"uploadId": "unknown"},
+            },
+            None,
+        ),
         ("s3:x-amz-copy-source", {"headers": {"x-amz-copy-source": "/a/b"}}, "/a/b"),
         (
             "s3:x-amz-server-side-encryption-aws-kms-key-id",
@@ -119,7 +132,8 @@ def test_tags_asked_for_are_a_buckets_or_an_objects(
     bucket: Bucket | None, key: str, arguments: dict[str, Any], of_bucket: bool | None
 ) -> None:
     facts = Facts({}, {}, WALL, arguments=arguments)
-    keys = request_keys(Asked(CALLER, "s3:x", bucket, key, facts), SERVICE, lambda: None)
+    asked = Asked(CALLER, "s3:x", bucket, key, facts)
+    keys = request_keys(asked, SERVICE, lambda: None, lambda upload_id: None)
     assert keys("aws:tagkeys") == (("Team",) if of_bucket else ())
     assert keys("aws:requesttag/team") == ("red" if of_bucket else None)
     assert keys("s3:requestobjecttag/team") == ("red" if of_bucket is False else None)
@@ -142,4 +156,5 @@ def test_resources(bucket: Bucket | None, key: str, resource: str) -> None:
 def test_a_signature_that_names_no_region_is_of_the_old_version(region: str, version: str) -> None:
     facts = Facts(headers={}, query={}, wall=WALL, auth_type="REST-HEADER")
     asked = Asked(replace(CALLER, region=region), "s3:GetObject", BUCKET, "k", facts)
-    assert request_keys(asked, SERVICE, lambda: STORED)("s3:signatureversion") == version
+    keys = request_keys(asked, SERVICE, lambda: STORED, lambda upload_id: None)
+    assert keys("s3:signatureversion") == version
