@@ -1,6 +1,7 @@
 """Browser uploads against a real server: forms as boto3 signs them and as browsers send them."""
 
 import base64
+import hashlib
 import hmac
 import http.client
 import json
@@ -81,6 +82,89 @@ def test_a_form_asks_for_what_put_object_can(server: Any, client: Any) -> None:
     fields = signed(client, "wrong", x_amz_checksum_crc32="AAAAAA==")
     status, _, body = post(server.endpoint, fields, b"other")
     assert (status, b"<Code>BadDigest</Code>" in body) == (400, True)
+
+
+CUSTOMER_KEY = bytes(range(32))
+CUSTOMER = {
+    "x_amz_server_side_encryption_customer_algorithm": "AES256",
+    "x_amz_server_side_encryption_customer_key": base64.b64encode(CUSTOMER_KEY).decode(),
+    "x_amz_server_side_encryption_customer_key_MD5": base64.b64encode(
+        hashlib.md5(CUSTOMER_KEY).digest()
+    ).decode(),
+}
+KMS = {
+    "x_amz_server_side_encryption": "aws:kms",
+    "x_amz_server_side_encryption_aws_kms_key_id": "KEY",
+    "x_amz_server_side_encryption_bucket_key_enabled": "true",
+}
+DSSE = {
+    "x_amz_server_side_encryption": "aws:kms:dsse",
+    "x_amz_server_side_encryption_aws_kms_key_id": "KEY",
+    "x_amz_server_side_encryption_context": base64.b64encode(b'{"team": "x"}').decode(),
+}
+
+
+@pytest.fixture
+def key(server: Any) -> str:
+    arn: str = server.client("kms").create_key()["KeyMetadata"]["Arn"]
+    return arn
+
+
+@pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("fields", [KMS, DSSE, CUSTOMER], ids=["bucket key", "DSSE", "SSE-C"])
+def test_a_form_encrypts_in_every_way(
+    server: Any, client: Any, key: str, fields: dict[str, str], data: bytes
+) -> None:
+    """The encryption headers are fields; the answer repeats what PutObject's would."""
+    own = fields is CUSTOMER
+    members = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": CUSTOMER_KEY} if own else {}
+    unblock(client)
+    sent = {name: key if text == "KEY" else text for name, text in fields.items()}
+    status, headers, body = post(server.endpoint, signed(client, "sealed", **sent), data)
+    assert (status, body) == (204, b"")
+    shown = {
+        name: text
+        for name, text in headers.items()
+        if name.startswith("x-amz-server-side-encryption")
+    }
+    kept = {name.replace("_", "-").lower(): text for name, text in sent.items()}
+    kept.pop("x-amz-server-side-encryption-customer-key", None)
+    context = kept.pop("x-amz-server-side-encryption-context", "")
+    found_context = shown.pop("x-amz-server-side-encryption-context", "")
+    assert shown == kept
+    for text in filter(None, (context, found_context)):
+        assert json.loads(base64.b64decode(text)) == {"team": "x"}
+    assert bool(context) == bool(found_context)
+    assert client.get_object(Bucket=BUCKET, Key="sealed", **members)["Body"].read() == data
+    client.delete_bucket_encryption(Bucket=BUCKET)
+
+
+def unblock(client: Any) -> None:
+    rule = {"BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}
+    client.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, b"AccessDenied"),
+        ({"x_amz_server_side_encryption": "AES256"}, b"InvalidArgument"),
+        ({"x_amz_server_side_encryption_customer_algorithm": "DES"}, b"InvalidEncryption"),
+        ({"x_amz_server_side_encryption_customer_key": "c2hvcnQ="}, b"InvalidArgument"),
+    ],
+    ids=["blocked", "two ways", "algorithm", "key"],
+)
+def test_a_customers_key_in_a_form_is_judged(
+    server: Any, client: Any, change: dict[str, str], code: bytes
+) -> None:
+    if change:
+        unblock(client)
+    fields = signed(client, "never", **{**CUSTOMER, **change})
+    status, _, body = post(server.endpoint, fields, b"data")
+    client.delete_bucket_encryption(Bucket=BUCKET)
+    assert (status in (400, 403), code in body) == (True, True), body
+    with pytest.raises(ClientError, match="404"):
+        client.head_object(Bucket=BUCKET, Key="never")
 
 
 def test_documents_and_redirects(server: Any, client: Any) -> None:

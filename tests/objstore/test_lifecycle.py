@@ -9,11 +9,19 @@ import pytest
 
 from kms.aws.clock import utc
 from objstore import lifecycle
+from objstore.crypt.sse import EncryptionHeaders
 from objstore.lifecycle import Lifecycle
 from objstore.rules.aging import Due, Fate
 from objstore.transfer.attributes import AttributeHeaders
 
 DAY = 24 * 3600
+CUSTOMER_KEY = bytes(range(32))
+CUSTOMER = (
+    "AES256",
+    base64.b64encode(CUSTOMER_KEY).decode(),
+    base64.b64encode(hashlib.md5(CUSTOMER_KEY).digest()).decode(),
+)
+UNBLOCKED = {"Rules": [{"BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}]}
 ENABLED = {"Status": "Enabled"}
 
 
@@ -183,6 +191,40 @@ async def test_objects_move_to_colder_classes(days: Days) -> None:
     assert (await days.s3.get("large"))[1] == data
     await days.pass_by(30)
     assert await classes() == {"large": "GLACIER", "small": "STANDARD"}
+
+
+@pytest.mark.parametrize(
+    "encryption",
+    [
+        EncryptionHeaders(server_side_encryption="aws:kms"),
+        EncryptionHeaders(server_side_encryption="aws:kms", bucket_key_enabled=True),
+        EncryptionHeaders(server_side_encryption="aws:kms:dsse"),
+        EncryptionHeaders(None, None, None, None, *CUSTOMER),
+    ],
+    ids=["SSE-KMS", "bucket key", "DSSE", "SSE-C"],
+)
+async def test_a_transition_needs_no_key(days: Days, encryption: EncryptionHeaders) -> None:
+    """The bytes and how they are encrypted stay; versions expire without their key, too."""
+    data = b"x" * (128 * 1024)
+    own = encryption.customer
+    await days.rules(
+        {
+            "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}],
+            "Expiration": {"Days": 60},
+        }
+    )
+    await days.s3.call("PutBucketEncryption", server_side_encryption_configuration=UNBLOCKED)
+    days.refresh()
+    await days.s3.put("a", data, encryption=encryption)
+    before = await days.s3.call("HeadObject", key="a", customer=own)
+    await days.pass_by(31)
+    after, body = await days.s3.get("a", customer=own)
+    assert body == data
+    assert (after["StorageClass"], after["ETag"]) == ("STANDARD_IA", before["ETag"])
+    for member in ("ServerSideEncryption", "SSEKMSKeyId", "SSECustomerKeyMD5", "BucketKeyEnabled"):
+        assert after.get(member) == before.get(member)
+    await days.pass_by(30)
+    assert await days.keys() == []
 
 
 async def test_locks_outlive_rules(days: Days) -> None:

@@ -1,6 +1,8 @@
 """Replication between buckets of one server: as a role that may, or not at all."""
 
+import hashlib
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from kms.aws.identity import Policies, Principal, PrincipalKind, Session
 from kms.aws.policy import PolicyKind, parse
 from objstore.authorize import Authorizer
 from objstore.checksum import Algorithm, ChecksumHeaders, checksum
+from objstore.crypt.customer_keys import CustomerKeyHeaders
 from objstore.crypt.manifest import decode
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.replication import Replication
@@ -20,6 +23,14 @@ from objstore.transfer.outgoing import KIND
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 KMS = EncryptionHeaders(server_side_encryption="aws:kms")
+DSSE = EncryptionHeaders(server_side_encryption="aws:kms:dsse")
+CUSTOMER_KEY = bytes(range(32))
+CUSTOMER = (
+    "AES256",
+    b64encode(CUSTOMER_KEY).decode(),
+    b64encode(hashlib.md5(CUSTOMER_KEY).digest()).decode(),
+)
+UNBLOCKED = {"Rules": [{"BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}]}
 SELECT_KMS = {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
 RULE: dict[str, Any] = {
     "ID": "r",
@@ -176,6 +187,36 @@ async def test_objects_under_kms_keys_get_the_destinations_key(replicating: Repl
     target = replicating.s3.store.bucket("target")
     manifest = decode(replicating.s3.store.object(target.bucket_id, b"a").manifest)
     assert manifest.context == {"aws:s3:arn": "arn:aws:s3:::target/a"}
+
+
+async def test_two_layers_stay_two_layers(replicating: Replicating) -> None:
+    replicating.plant_key()
+    encryption = {"EncryptionConfiguration": {"ReplicaKmsKeyID": KEY_ID}}
+    destination = {**RULE["Destination"], **encryption}
+    await replicating.configure(SourceSelectionCriteria=SELECT_KMS, Destination=destination)
+    await replicating.s3.put("a", b"secret" * 50_000, encryption=DSSE)
+    await replicating.replication.run()
+    assert await replicating.status() == "COMPLETED"
+    copy = await replicating.there("GetObject", key="a")
+    assert await bytes_of(copy) == b"secret" * 50_000
+    assert copy["ServerSideEncryption"] == "aws:kms:dsse"
+    assert copy["SSEKMSKeyId"].endswith(KEY_ID)
+
+
+async def test_objects_under_customers_keys_fail(replicating: Replicating) -> None:
+    """Nobody brings the key along, and the status says so; the source is as it was."""
+    await replicating.configure()
+    await replicating.s3.call("PutBucketEncryption", server_side_encryption_configuration=UNBLOCKED)
+    replicating.s3.bucket = replicating.s3.store.bucket("bucket")
+    headers = EncryptionHeaders(None, None, None, None, *CUSTOMER)
+    await replicating.s3.put("a", b"secret", encryption=headers)
+    await replicating.replication.run()
+    customer = CustomerKeyHeaders(*CUSTOMER)
+    reply = await replicating.s3.call("GetObject", key="a", customer=customer)
+    assert reply["ReplicationStatus"] == "FAILED"
+    assert await bytes_of(reply) == b"secret"
+    assert replicating.rows("target") == []
+    assert replicating.waiting == 0
 
 
 async def test_markers_are_hidden_there_too(replicating: Replicating) -> None:

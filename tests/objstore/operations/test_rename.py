@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
+from objstore.crypt.manifest import decode
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.errors import S3Error
+from objstore.operations.copy import SourceNamed
 from objstore.operations.rename import Destination, RenameSource
 from objstore.transfer.attributes import AttributeHeaders
 from objstore.transfer.content import ContentHeaders
@@ -46,6 +48,42 @@ async def test_everything_goes_along(s3: Any, size: int, encryption: EncryptionH
     with pytest.raises(AWSError, match="NoSuchKey"):
         await s3.get("old")
     assert (await s3.call("ListObjectsV2"))["KeyCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("encryption", "before", "after"),
+    [
+        (KMS, "arn:aws:s3:::bucket/old", "arn:aws:s3:::bucket/new"),
+        (BUCKET_KEY, "arn:aws:s3:::bucket", "arn:aws:s3:::bucket/new"),
+        (DSSE, "arn:aws:s3:::bucket/old", None),
+    ],
+    ids=["SSE-KMS", "bucket key", "DSSE"],
+)
+async def test_the_context_stays_until_the_key_changes(
+    s3: Any, encryption: EncryptionHeaders, before: str, after: str | None
+) -> None:
+    """KMS is asked under the ARN that the object was written under, whatever its name is now."""
+
+    def context() -> str:
+        row = s3.store.object(s3.bucket.bucket_id, b"new")
+        return str(decode(row.manifest).context["aws:s3:arn"])
+
+    await s3.put("old", DATA, encryption=encryption)
+    await rename(s3, "old", "new")
+    assert context() == before
+    assert (await s3.get("new"))[1] == DATA
+    reply = await s3.call("HeadObject", key="new")
+    wanted = {"SSEKMS": {"KMSKeyArn": reply["SSEKMSKeyId"]}}
+    if after is None:
+        with pytest.raises(AWSError):
+            await s3.call("UpdateObjectEncryption", key="new", object_encryption=wanted)
+        return
+    await s3.call("UpdateObjectEncryption", key="new", object_encryption=wanted)
+    assert context() == after
+    assert (await s3.get("new"))[1] == DATA
+    copied = SourceNamed("bucket/new")
+    await s3.call("CopyObject", key="copy", named=copied, encryption=encryption)
+    assert (await s3.get("copy"))[1] == DATA
 
 
 @pytest.mark.parametrize("text", ["old%20%C3%BC", "/old%20ü", "bucket/old%20%C3%BC"])
