@@ -185,7 +185,7 @@ async def upload_part(
         part, received = await _take(call, upload, part_number, data_key, body, digests)
         steps.encrypted(call, manifest, received)
     finally:
-        steps.wipe_opened(call, manifest, data_key)
+        steps.wipe_opened(call, data_key)
     await commit(call.services.store, received, call.services.store.put_part(part))
     verified = digests.verified
     return {

@@ -99,9 +99,9 @@ async def _get(
             start=start,
             stop=stop,
         )
-        steps.decrypted(call, manifest, start=start, stop=stop)
+        steps.decrypted(call, start=start, stop=stop)
     finally:
-        steps.wipe_opened(call, manifest, data_key)
+        steps.wipe_opened(call, data_key)
     reply["Body"] = body
     return reply
 

@@ -1,18 +1,21 @@
 """The steps of envelope encryption as `/_/trace` shows them; nothing of it is secret.
 
-Does nothing, and computes nothing, unless the request keeps a trace. Plaintext keys appear as
-fingerprints: the first 16 hexadecimal digits of their SHA-256.
+Does nothing, and computes nothing, unless the request keeps a trace. Each layer of encryption is a
+step of its own, named by who wraps its data key: KMS's own operations, a bucket key, S3's key or
+the customer's. Plaintext keys appear as fingerprints: the first 16 hexadecimal digits of their
+SHA-256.
 """
 
 import hashlib
 from base64 import b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from objstore.call import Call
-from objstore.crypt.data_keys import Envelope
-from objstore.crypt.frames import CHUNK_LOG2, wipe
-from objstore.crypt.manifest import Manifest, Mode
-from objstore.crypt.sse import Choice, Described
+from objstore.crypt.data_keys import Envelope, Wrapped
+from objstore.crypt.frames import CHUNK_LOG2, DATA_KEY_LENGTH, wipe
+from objstore.crypt.manifest import BUCKET_KEY, Manifest, Mode, layers_of
+from objstore.crypt.sse import AES256, AWS_KMS, AWS_KMS_DSSE, SSE_C, Choice, Described
+from objstore.crypt.wrapped import split
 from objstore.storage.records import INLINE, StoredObject
 
 if TYPE_CHECKING:
@@ -20,41 +23,73 @@ if TYPE_CHECKING:
 
 FINGERPRINT_DIGITS = 16
 SUITE_NAME = "HKDF-SHA256 + AES-256-GCM + commitment"
+_ALGORITHMS = {
+    Mode.SSE_S3: AES256,
+    Mode.SSE_KMS: AWS_KMS,
+    Mode.DSSE_KMS: AWS_KMS_DSSE,
+    Mode.SSE_C: SSE_C,
+}
+_OF_KMS = (Mode.SSE_KMS, Mode.DSSE_KMS)
+
+
+class _Wrapper(NamedTuple):
+    """Who wraps a data key: the steps that make it and bring it back."""
+
+    made: str
+    opened: str
+
+
+_KMS = _Wrapper("GenerateDataKey", "Decrypt")
+_BUCKET_KEY = _Wrapper("wrap by bucket key", "unwrap by bucket key")
+_S3 = _Wrapper("wrap by S3's key", "unwrap by S3's key")
+_CUSTOMER = _Wrapper("wrap by customer's key", "unwrap by customer's key")
+
+
+class _Layer(NamedTuple):
+    """One layer's data key, and how it is wrapped. `shown` are values of this layer alone."""
+
+    wrapper: _Wrapper
+    data_key: memoryview
+    wrapped: bytes
+    shown: dict[str, str]
 
 
 def request(call: Call, operation: str, key: str, choice: Choice) -> None:
     """What was asked for, before KMS is asked."""
-    if call.trace.steps is not None and choice.mode is Mode.SSE_KMS:
+    if call.trace.steps is not None:
         call.trace.step(
             "request",
             operation=operation,
             bucket=call.bucket.name,
             key=key,
-            algorithm="aws:kms",
-            key_id=choice.key_id,
+            algorithm=_ALGORITHMS[choice.mode],
+            **({"key_id": choice.key_id} if choice.key_id else {}),
+            **({"bucket_key": True} if choice.bucket_key else {}),
         )
 
 
 def generated(call: Call, envelope: Envelope) -> None:
-    """KMS gave a data key, in plaintext and wrapped."""
-    if call.trace.steps is not None and envelope.mode is Mode.SSE_KMS:
-        call.trace.step(
-            "GenerateDataKey",
-            key_arn=envelope.kms_key_arn,
-            encryption_context=dict(envelope.context),
-            fingerprint=_fingerprint(envelope.key),
-            wrapped_key=b64encode(envelope.wrapped_key).decode(),
-        )
+    """There is a data key, in plaintext and wrapped; one for each layer."""
+    if call.trace.steps is not None:
+        for layer in _layers(envelope, envelope.key):
+            call.trace.step(
+                layer.wrapper.made,
+                **layer.shown,
+                encryption_context=dict(envelope.context),
+                fingerprint=_fingerprint(layer.data_key),
+                wrapped_key=b64encode(layer.wrapped).decode(),
+            )
 
 
 def encrypted(call: Call, envelope: Described, received: "Received") -> None:
     """The bytes were sealed and stored."""
-    if call.trace.steps is None or envelope.mode is not Mode.SSE_KMS:
+    if call.trace.steps is None:
         return
     blob_id = received.blob.blob_id.hex()
     call.trace.step(
         "encrypt",
         suite=SUITE_NAME,
+        layers=layers_of(envelope.mode),
         chunk_bytes=1 << CHUNK_LOG2,
         blob_id=blob_id,
         plaintext_bytes=received.size,
@@ -67,18 +102,19 @@ def wipe_envelope(call: Call, envelope: Envelope) -> None:
     """Wipe the plaintext key of a write, and show that it is gone."""
     data_key = envelope.plaintext
     envelope.wipe()
-    if call.trace.steps is not None and envelope.mode is Mode.SSE_KMS:
+    if call.trace.steps is not None:
         call.trace.step("wipe", plaintext_key_zeroed=not any(data_key or b""))
 
 
 def found(call: Call, key: str, manifest: Manifest, stored: StoredObject) -> None:
     """The row was read: here is the wrapped key beside the blob."""
-    if call.trace.steps is not None and manifest.mode is Mode.SSE_KMS:
+    if call.trace.steps is not None:
         call.trace.step(
             "read row",
             bucket=call.bucket.name,
             key=key,
-            key_arn=manifest.kms_key_arn,
+            algorithm=_ALGORITHMS[manifest.mode],
+            **_key_arn(manifest),
             wrapped_key=b64encode(manifest.wrapped_key).decode(),
             blob_ids=[blob.blob_id.hex() for blob in stored.blobs],
             directory=_place(stored.blobs[0].directory),
@@ -86,30 +122,53 @@ def found(call: Call, key: str, manifest: Manifest, stored: StoredObject) -> Non
 
 
 def unwrapped(call: Call, manifest: Manifest, data_key: bytearray) -> None:
-    """KMS gave the plaintext key back for the wrapped one."""
-    if call.trace.steps is not None and manifest.mode is Mode.SSE_KMS:
-        call.trace.step(
-            "Decrypt",
-            key_arn=manifest.kms_key_arn,
-            encryption_context=dict(manifest.context),
-            fingerprint=_fingerprint(data_key),
-        )
+    """The plaintext key is back for the wrapped one."""
+    if call.trace.steps is not None:
+        for layer in _layers(manifest, data_key):
+            call.trace.step(
+                layer.wrapper.opened,
+                **layer.shown,
+                encryption_context=dict(manifest.context),
+                fingerprint=_fingerprint(layer.data_key),
+            )
 
 
-def decrypted(call: Call, manifest: Manifest, *, start: int, stop: int) -> None:
+def decrypted(call: Call, *, start: int, stop: int) -> None:
     """The first bytes were opened and verified."""
-    if call.trace.steps is not None and manifest.mode is Mode.SSE_KMS:
+    if call.trace.steps is not None:
         call.trace.step("decrypt", suite=SUITE_NAME, first_byte=start, plaintext_bytes=stop - start)
 
 
-def wipe_opened(call: Call, manifest: Manifest, data_key: bytearray) -> None:
+def wipe_opened(call: Call, data_key: bytearray) -> None:
     """Wipe the plaintext key that was opened, and show that it is gone."""
     wipe(data_key)
-    if call.trace.steps is not None and manifest.mode is Mode.SSE_KMS:
+    if call.trace.steps is not None:
         call.trace.step("wipe", plaintext_key_zeroed=not any(data_key))
 
 
-def _fingerprint(data_key: bytearray) -> str:
+def _layers(sealed: Wrapped, data_key: bytearray) -> list[_Layer]:
+    """The layers of an object, the inner one first."""
+    wrapped, view, named = sealed.wrapped_key, memoryview(data_key), _key_arn(sealed)
+    if sealed.mode is Mode.DSSE_KMS:
+        inner, outer = split(wrapped)
+        return [
+            _Layer(_KMS, view[:DATA_KEY_LENGTH], inner, named),
+            _Layer(_S3, view[DATA_KEY_LENGTH:], outer, {}),
+        ]
+    if sealed.flags & BUCKET_KEY:
+        bucket_key, own = split(wrapped)
+        shown = {**named, "wrapped_bucket_key": b64encode(bucket_key).decode()}
+        return [_Layer(_BUCKET_KEY, view, own, shown)]
+    wrapper = {Mode.SSE_S3: _S3, Mode.SSE_C: _CUSTOMER}.get(sealed.mode, _KMS)
+    return [_Layer(wrapper, view, wrapped, named)]
+
+
+def _key_arn(sealed: Described) -> dict[str, str]:
+    """The KMS key, if there is one: S3's own is nobody's to name."""
+    return {"key_arn": sealed.kms_key_arn} if sealed.mode in _OF_KMS else {}
+
+
+def _fingerprint(data_key: memoryview) -> str:
     return hashlib.sha256(data_key).hexdigest()[:FINGERPRINT_DIGITS]
 
 

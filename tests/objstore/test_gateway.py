@@ -493,7 +493,8 @@ async def test_steps_are_kept_for_who_asks_for_them(s3: Any) -> None:
     door = Door(s3, traces)
     await door.ask("PUT", "/bucket/plain", b"x")
     put = await door.ask("PUT", "/bucket/k", b"x", x_amz_server_side_encryption="aws:kms")
-    (trace,) = await traces.find()
+    trace, plain = await traces.find()
+    assert plain["resource"] == "/bucket/plain"
     assert trace["request_id"] == put.headers["x-amz-request-id"]
     assert (trace["operation"], trace["resource"]) == ("PutObject", "/bucket/k")
     assert trace["steps"][0]["step"] == "request"

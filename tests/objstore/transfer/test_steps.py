@@ -1,6 +1,6 @@
 import hashlib
 import json
-from dataclasses import replace
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -48,18 +48,89 @@ async def test_a_part_shows_how_its_key_came_back(s3: Any) -> None:
     assert [step["step"] for step in s3.trace.steps] == ["Decrypt", "encrypt", "store", "wipe"]
 
 
-async def test_other_modes_and_other_servers_show_nothing(s3: Any) -> None:
+CUSTOMER_KEY = bytes(range(100, 132))
+CUSTOMER = (
+    "AES256",
+    b64encode(CUSTOMER_KEY).decode(),
+    b64encode(hashlib.md5(CUSTOMER_KEY).digest()).decode(),
+)
+
+
+@pytest.mark.parametrize(
+    ("encryption", "algorithm", "wraps", "unwraps"),
+    [
+        (EncryptionHeaders(), "AES256", ["wrap by S3's key"], ["unwrap by S3's key"]),
+        (KMS, "aws:kms", ["GenerateDataKey"], ["Decrypt"]),
+        (
+            EncryptionHeaders(server_side_encryption="aws:kms", bucket_key_enabled=True),
+            "aws:kms",
+            ["wrap by bucket key"],
+            ["unwrap by bucket key"],
+        ),
+        (
+            EncryptionHeaders(server_side_encryption="aws:kms:dsse"),
+            "aws:kms:dsse",
+            ["GenerateDataKey", "wrap by S3's key"],
+            ["Decrypt", "unwrap by S3's key"],
+        ),
+        (
+            EncryptionHeaders(None, None, None, None, *CUSTOMER),
+            "SSE-C",
+            ["wrap by customer's key"],
+            ["unwrap by customer's key"],
+        ),
+    ],
+    ids=["SSE-S3", "SSE-KMS", "bucket key", "DSSE", "SSE-C"],
+)
+async def test_each_mode_says_who_wraps_its_keys(
+    s3: Any, encryption: EncryptionHeaders, algorithm: str, wraps: list[str], unwraps: list[str]
+) -> None:
+    blocked = {"BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}
+    await s3.call("PutBucketEncryption", server_side_encryption_configuration={"Rules": [blocked]})
+    s3.bucket = s3.store.bucket("bucket")
+    await s3.put("k", LARGE, encryption=encryption)
+    written = {step["step"]: step for step in s3.trace.steps}
+    assert list(written) == ["request", *wraps, "encrypt", "store", "wipe"]
+    assert written["request"]["algorithm"] == algorithm
+    assert written["encrypt"]["layers"] == len(wraps)
+    assert written["wipe"]["plaintext_key_zeroed"] is True
+    await s3.get("k", customer=encryption.customer)
+    shown = {step["step"]: step for step in s3.trace.steps}
+    assert list(shown) == ["read row", *unwraps, "decrypt", "wipe"]
+    assert shown["read row"]["algorithm"] == algorithm
+    for wrap, unwrap in zip(wraps, unwraps, strict=True):
+        assert shown[unwrap]["fingerprint"] == written[wrap]["fingerprint"]
+        assert ("key_arn" in shown[unwrap]) == ("aws:kms" in algorithm and "S3's" not in unwrap)
+    text = json.dumps([written, shown])
+    assert CUSTOMER_KEY.hex() not in text
+    assert CUSTOMER[1] not in text
+
+
+async def test_objects_under_one_bucket_key_show_the_same_one(s3: Any) -> None:
+    encryption = EncryptionHeaders(server_side_encryption="aws:kms", bucket_key_enabled=True)
+    found = []
+    for key in ("a", "b"):
+        await s3.put(key, b"x", encryption=encryption)
+        steps_of = {step["step"]: step for step in s3.trace.steps}
+        assert steps_of["request"]["bucket_key"] is True
+        found.append(steps_of["wrap by bucket key"])
+    first, second = found
+    assert first["wrapped_bucket_key"] == second["wrapped_bucket_key"]
+    assert first["wrapped_key"] != second["wrapped_key"]
+    assert first["encryption_context"] == {"aws:s3:arn": "arn:aws:s3:::bucket"}
+
+
+async def test_other_servers_show_nothing(s3: Any) -> None:
     await s3.put("k", LARGE)
-    assert s3.trace.steps == []
     stored = s3.store.object(s3.bucket.bucket_id, b"k")
-    manifest = replace(decode(stored.manifest), mode=Mode.SSE_KMS)
+    manifest = decode(stored.manifest)
     silent = Call(s3.caller, s3.services, s3._authorize, s3.bucket, Trace(enabled=False))
     key = bytearray(range(32))
     steps.request(silent, "PutObject", "k", Choice(Mode.SSE_KMS, "key"))
     steps.generated(silent, Envelope(Mode.SSE_KMS, "arn", b"wrapped", {}, key))
     steps.found(silent, "k", manifest, stored)
     steps.unwrapped(silent, manifest, key)
-    steps.decrypted(silent, manifest, start=0, stop=1)
+    steps.decrypted(silent, start=0, stop=1)
     assert silent.trace.steps is None
 
 
@@ -70,10 +141,8 @@ async def test_keys_are_wiped_whether_or_not_anybody_looks(s3: Any, enabled: boo
     envelope = Envelope(Mode.SSE_KMS, "arn", b"wrapped", {}, key)
     steps.wipe_envelope(call, envelope)
     assert (envelope.plaintext, any(key)) == (None, False)
-    await s3.put("k", b"x", encryption=KMS)
-    manifest = decode(s3.store.object(s3.bucket.bucket_id, b"k").manifest)
     key = bytearray(range(32))
-    steps.wipe_opened(call, manifest, key)
+    steps.wipe_opened(call, key)
     assert not any(key)
     wiped = {"step": "wipe", "plaintext_key_zeroed": True}
     assert call.trace.steps == ([wiped, wiped] if enabled else None)
