@@ -17,7 +17,7 @@ from kms.aws.clock import Clock, utc
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Principal, PrincipalKind
 from objstore.authorize import Authorizer
-from objstore.call import Call, Services
+from objstore.call import Call, Services, nothing_further
 from objstore.condition_keys import Asked, Facts
 from objstore.exchange import Request, Response, Visit
 from objstore.operations.write import put_object
@@ -169,7 +169,7 @@ class AccessLog:
         spool = Spool(self._services.store)
         try:
             await spool.add([("\n".join(pending.lines) + "\n").encode()])
-            call = Call(caller, self._services, _nothing_further, target)
+            call = Call(caller, self._services, nothing_further, target)
             grants = _grants(enabled.get("TargetGrants", ()))
             await put_object(call, key=key, body=spool, headers=TEXT, attributes=grants)
         finally:
@@ -188,10 +188,6 @@ class AccessLog:
         enforced = access.object_ownership(bucket.settings) == access.OWNER_ENFORCED
         if enforced or not by_acl:
             self._authorizer.check(asked)
-
-
-def _nothing_further(action: str, bucket: Bucket, key: str, version_id: str | None = None) -> None:
-    """The log service asks for nothing besides what was checked."""
 
 
 def _grants(grants: Sequence[Mapping[str, Any]]) -> AttributeHeaders:

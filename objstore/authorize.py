@@ -10,6 +10,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-s3-evaluates-a
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kms.aws.arn import ARN
 from kms.aws.clock import Clock
 from kms.aws.context import Context
 from kms.aws.global_keys import caller_keys
@@ -72,8 +73,10 @@ class Authorizer:
         return self._evaluate(asked, bucket, policy, enforced=enforced)
 
     def _of_account(self, asked: Asked) -> Decision:
-        principal = asked.caller.principal
-        decision = evaluate(self._question(asked, principal.account, lambda: None))
+        account = asked.caller.account
+        if asked.key.startswith("arn:"):
+            account = ARN.parse(asked.key).account
+        decision = evaluate(self._question(asked, account, lambda: None))
         if decision.reason is Reason.NO_RESOURCE:
             return Decision(False, Reason.NO_IDENTITY)
         return decision

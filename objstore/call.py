@@ -60,11 +60,20 @@ class Services:
 
 
 class Authorize(Protocol):
-    """Asks whether the caller may do `action` ("s3:GetObject"); raises AccessDenied."""
+    """Asks whether the caller may do `action` ("s3:GetObject"); raises AccessDenied.
+
+    Without a bucket, `key` is the ARN of what it is about.
+    """
 
     def __call__(
-        self, action: str, bucket: Bucket, key: str, version_id: str | None = None
+        self, action: str, bucket: Bucket | None, key: str, version_id: str | None = None
     ) -> None: ...
+
+
+def nothing_further(
+    action: str, bucket: Bucket | None, key: str, version_id: str | None = None
+) -> None:
+    """The `Authorize` of S3's own services, which ask for all that they need beforehand."""
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from objstore.transfer.upload import read_recipe
 HEADER_TYPE = "REST-HEADER"
 PRESIGNED_TYPE = "REST-QUERY-STRING"
 FORM_TYPE = "POST"
+PASS_ROLE, SERVICE = "iam:PassRole", "s3.amazonaws.com"
 _EXISTING_TAG = "s3:existingobjecttag/"
 _REQUESTED_TAG = "s3:requestobjecttag/"
 _REQUEST_TAG = "aws:requesttag/"
@@ -55,8 +56,8 @@ class Asked:
     """One permission on one resource: `action` as in "s3:GetObject".
 
     `bucket` is None for what concerns the account itself, and then `key` is the name of a bucket
-    to be made, or "". `version_id` is the version that the request names. `given` are condition
-    keys that somebody made up, for an explanation.
+    to be made, the ARN of something else, or "". `version_id` is the version that the request
+    names. `given` are condition keys that somebody made up, for an explanation.
     """
 
     caller: Caller
@@ -71,6 +72,8 @@ class Asked:
     def resource(self) -> str:
         """The ARN that policies name."""
         if self.bucket is None:
+            if self.key.startswith("arn:"):
+                return self.key
             return f"arn:aws:s3:::{self.key}" if self.key else "*"
         if not self.key:
             return f"arn:aws:s3:::{self.bucket.name}"
@@ -245,10 +248,16 @@ def _operation_kind(asked: Asked, clock: Clock) -> Value:
     return "false" if of_part or starting else "true"
 
 
+def _passed_to(asked: Asked, clock: Clock) -> Value:
+    del clock
+    return SERVICE if asked.action == PASS_ROLE else None
+
+
 KEYS: Mapping[str, Callable[[Asked, Clock], Value]] = {
     "aws:referer": _from_header("referer"),
     "aws:resourceaccount": _owner,
     "aws:tagkeys": lambda asked, clock: tuple(_bucket_tags_asked(asked)),
+    "iam:passedtoservice": _passed_to,
     "s3:authtype": lambda asked, clock: asked.facts.auth_type or None,
     "s3:delimiter": _from_query("delimiter"),
     "s3:if-match": _from_header("if-match"),

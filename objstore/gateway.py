@@ -328,7 +328,7 @@ class Gateway:
         self, request: Request, compiled: Compiled, asked: Asked, arguments: dict[str, Any]
     ) -> Response:
         def authorize_further(
-            action: str, bucket: Bucket, key: str, version_id: str | None = None
+            action: str, bucket: Bucket | None, key: str, version_id: str | None = None
         ) -> None:
             further = Asked(asked.caller, action, bucket, key, asked.facts, version_id)
             self._check(request, further)

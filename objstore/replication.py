@@ -16,7 +16,7 @@ from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Principal
 from objstore.authorize import Authorizer
-from objstore.call import Call, Services
+from objstore.call import Call, Services, nothing_further
 from objstore.condition_keys import Asked, Facts
 from objstore.crypt.frames import TamperedError
 from objstore.errors import S3Error
@@ -134,7 +134,7 @@ class Replication:
             raise S3Error("AccessDenied", f"S3 may not take on the role {role}")
         caller = Caller(principal, SESSION, source.region, new_request_id(), secure=True)
         self._authorize(caller, source, target, stored)
-        call = Call(replace(caller, region=target.region), self._services, _nothing_further, target)
+        call = Call(replace(caller, region=target.region), self._services, nothing_further, target)
         if stored.delete_marker:
             await replicate_marker(call, stored)
         else:
@@ -188,7 +188,3 @@ def _note(source: Bucket, stored: StoredObject, rule: Mapping[str, Any], error: 
     code = error.code if isinstance(error, AWSError) else type(error).__name__
     fields = {"bucket": source.name, "version": stored.version_id, "rule": rule["ID"], "code": code}
     LOG.warning("a version was not replicated", extra={"fields": fields})
-
-
-def _nothing_further(action: str, bucket: Bucket, key: str, version_id: str | None = None) -> None:
-    """A replica asks for nothing besides what was checked."""

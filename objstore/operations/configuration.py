@@ -145,6 +145,7 @@ def _check_replication(call: Call, document: Document) -> Document:
             "Versioning must be 'Enabled' on the bucket to apply a replication configuration",
         )
     kept = replication.check(document)
+    call.authorize("iam:PassRole", None, kept["Role"])
     for rule in kept["Rules"]:
         target = call.services.store.bucket(replication.destination_bucket(rule))
         if target is None or not _keeps_versions(target):

@@ -16,6 +16,7 @@ ID_CHARACTERS_MAX = 255
 ID_BYTES = 36
 REPLICATION_MINUTES = 15
 BUCKET_ARN = re.compile(r"arn:aws[a-z-]*:s3:::([A-Za-z0-9._-]{3,255})")
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S{1,576}")
 Document = Mapping[str, Any]
 
 _UNIVERSAL = "for this version of Cross Region Replication configuration schema. Please refer to "
@@ -35,6 +36,8 @@ def check(document: Mapping[str, Any]) -> dict[str, Any]:
     priorities = [rule["Priority"] for rule in kept if "Priority" in rule]
     if len(set(priorities)) != len(priorities):
         raise S3Error("InvalidRequest", "Found duplicate priority in the replication rules.")
+    if ROLE_ARN.fullmatch(document["Role"]) is None:
+        raise S3Error("InvalidArgument", "Role must be the ARN of a role.")
     return {"Role": document["Role"], "Rules": kept}
 
 

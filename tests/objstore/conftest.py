@@ -76,10 +76,10 @@ class S3:
         self.refuse: Callable[[str, str], Exception | None] = lambda action, key: None
 
     def _authorize(
-        self, action: str, bucket: Bucket, key: str, version_id: str | None = None
+        self, action: str, bucket: Bucket | None, key: str, version_id: str | None = None
     ) -> None:
         del version_id
-        self.authorized.append((action, bucket.name, key))
+        self.authorized.append((action, bucket.name if bucket else "", key))
         error = self.refuse(action, key)
         if error is not None:
             raise error

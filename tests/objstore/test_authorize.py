@@ -207,6 +207,28 @@ def test_an_object_belongs_to_who_wrote_it() -> None:
     assert theirs.may(asked(root_principal(OWN), enforced))
 
 
+@pytest.mark.parametrize(
+    ("account", "to", "found"),
+    [
+        (OWN, "s3.amazonaws.com", True),
+        (OWN, "lambda.amazonaws.com", False),
+        (OTHER, "s3.amazonaws.com", False),
+    ],
+)
+def test_a_role_is_passed_within_its_account(account: str, to: str, found: bool) -> None:
+    passing = policy(action="iam:PassRole", Condition={"StringEquals": {"iam:PassedToService": to}})
+    bob = replace(user(OWN), policies=Policies((passing,)))
+    role = f"arn:aws:iam::{account}:role/r"
+    question = replace(asked(bob, None, "iam:PassRole"), key=role)
+    assert authorizer().may(question) is found
+    assert authorizer().may(
+        replace(question, caller=replace(question.caller, principal=root_principal(OWN)))
+    ) is (account == OWN)
+    refused = replace(question, caller=replace(question.caller, principal=user(OWN)))
+    error = refusal(refused, authorizer().decide(refused))
+    assert f'perform: iam:PassRole on resource: "{role}" because' in error.message
+
+
 def test_accounts_decide_about_new_buckets() -> None:
     assert allowed(root_principal(OWN), None, "s3:CreateBucket")
     assert allowed(user(OWN, "allow"), None, "s3:ListAllMyBuckets")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
+from objstore.errors import S3Error
 
 ENFORCED = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 WRITER = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
@@ -186,6 +187,11 @@ async def test_replication_wants_versions_in_both_buckets(s3: Any) -> None:
     source, s3.bucket = s3.bucket, s3.store.bucket("target")
     await s3.call("PutBucketVersioning", **enabled)
     s3.bucket = source
+    s3.refuse = lambda action, _: S3Error("AccessDenied") if action == "iam:PassRole" else None
+    with pytest.raises(AWSError, match="AccessDenied"):
+        await call(s3, "PutBucketReplication", replication_configuration=REPLICATION)
+    assert s3.authorized[-1] == ("iam:PassRole", "", REPLICATION["Role"])
+    s3.refuse = lambda action, key: None
     await call(s3, "PutBucketReplication", replication_configuration=REPLICATION)
     assert await call(s3, "GetBucketReplication") == {"ReplicationConfiguration": REPLICATION}
     await call(s3, "DeleteBucketReplication")

@@ -13,6 +13,7 @@ from objstore.rules.replication import (
     sends_markers,
 )
 
+ROLE = "arn:aws:iam::123456789012:role/r"
 TAG = {"Key": "k", "Value": "v"}
 TARGET = {"Bucket": "arn:aws:s3:::target"}
 
@@ -82,14 +83,14 @@ REFUSED: list[tuple[list[dict[str, Any]], str, str]] = [
 @pytest.mark.parametrize(("rules", "code", "message"), REFUSED)
 def test_refused(rules: list[dict[str, Any]], code: str, message: str) -> None:
     with pytest.raises(AWSError) as caught:
-        check({"Role": "arn:aws:iam::123456789012:role/r", "Rules": rules})
+        check({"Role": ROLE, "Rules": rules})
     assert caught.value.code == code
     assert message in caught.value.message
 
 
 def test_what_is_kept() -> None:
     old = {"Status": "Enabled", "Prefix": "", "Destination": TARGET}
-    kept = check({"Role": "r", "Rules": [rule(), old]})
+    kept = check({"Role": ROLE, "Rules": [rule(), old]})
     first, second = kept["Rules"]
     assert len(first["ID"]) == len(second["ID"]) == 48
     assert {**second, "ID": None} == {**old, "ID": None}
@@ -97,7 +98,7 @@ def test_what_is_kept() -> None:
 
 
 def matched(key: str, *rules: dict[str, Any], **tags: str) -> list[str]:
-    document = check({"Role": "r", "Rules": list(rules)})
+    document = check({"Role": ROLE, "Rules": list(rules)})
     return [found["ID"] for found in matching(document, key, tags)]
 
 
@@ -125,3 +126,11 @@ def test_markers_and_kms() -> None:
     assert sends_markers(rule(**enabled))
     assert not sends_kms(old)
     assert sends_kms(rule(SourceSelectionCriteria=KMS))
+
+
+@pytest.mark.parametrize(
+    "role", ["", "r", "arn:aws:iam::123456789012:user/r", "arn:aws:s3:::target", f"{ROLE} x"]
+)
+def test_the_role_is_one_by_its_arn(role: str) -> None:
+    with pytest.raises(AWSError, match="Role"):
+        check({"Role": role, "Rules": [rule()]})
