@@ -1,7 +1,8 @@
 """Runs ceph/s3-tests against a server of its own and compares with the list of passing tests.
 
-The server has the defaults that the suite was written for: ACLs, public access, SSE-C. What is
-left out is no S3, or a dialect of one store; what is expected to fail is in docs/conformance.md.
+The server has the defaults that the suite was written for: ACLs, public access, SSE-C, the old
+signature in headers. What is left out is no S3, or a dialect of one store; what is expected to fail
+is in docs/conformance.md.
 """
 
 import os
