@@ -6,11 +6,17 @@ ServerSideEncryptionCustomerKeys of the Amazon S3 User Guide, and the condition 
 
 import json
 import os
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 BUCKET = "encryption-policies"
@@ -191,3 +197,41 @@ def test_the_aws_cli_under_a_policy(
     s3.delete_bucket_policy(Bucket=BUCKET)
     assert back.read_bytes() == large.read_bytes()
     assert s3.head_object(Bucket=BUCKET, Key="cli")["SSEKMSKeyId"] == keys[KEY]
+
+
+def send(url: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status of a PUT that only its URL signs."""
+    request = urllib.request.Request(url, data=body, headers=headers, method="PUT")
+    request.add_header("Content-Type", "")
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_presigned_url_asks_for_the_key(server: Any, s3: Any, keys: dict[str, str]) -> None:
+    """boto3 leaves the headers to the sender; other SDKs move them into the URL."""
+    signer = server.client("s3", config=Config(signature_version="s3v4"))
+    place = {"Bucket": BUCKET, "Key": "presigned"}
+    asked = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": keys[KEY]}
+    headers = {
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": keys[KEY],
+    }
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=policy("RequireOneKey", keys))
+    try:
+        url = signer.generate_presigned_url("put_object", Params={**place, **asked})
+        assert send(url, b"by header", headers) == 200
+        assert s3.get_object(**place)["SSEKMSKeyId"] == keys[KEY]
+        assert send(url, b"without", {}) == 403
+        assert send(url, b"other", {**headers, "x-amz-server-side-encryption": "AES256"}) == 403
+        plain = signer.generate_presigned_url("put_object", Params=place)
+        assert send(plain, b"plain", {}) == 403
+        request = AWSRequest("PUT", f"{server.endpoint}/{BUCKET}/presigned", params=headers)
+        S3SigV4QueryAuth(Credentials("test", "test"), "s3", "us-east-1").add_auth(request)
+        assert send(request.url, b"by parameter", {}) == 200
+    finally:
+        s3.delete_bucket_policy(Bucket=BUCKET)
+    got = s3.get_object(**place)
+    assert (got["Body"].read(), got["SSEKMSKeyId"]) == (b"by parameter", keys[KEY])
