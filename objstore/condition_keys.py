@@ -38,8 +38,8 @@ _DAY_SECONDS = 86_400
 class Facts:
     """What a request says besides its resource. `auth_type` is "" for anonymous requests.
 
-    `signed_at` is the timestamp of its signature (YYYYMMDD'T'HHMMSS'Z'), `tls` a version like
-    "1.3". `arguments` are the members bound so far. `wall` is the clock that signatures go by.
+    `signed_at` is the date of its signature, in either format that headers have, `tls` a version
+    like "1.3". `arguments` are the members bound so far. `wall` is the clock that signatures go by.
     """
 
     headers: Mapping[str, str]
@@ -189,7 +189,8 @@ def _signature_age(asked: Asked, clock: Clock) -> Value:
     del clock
     if not asked.facts.signed_at:
         return None
-    return str(int((asked.facts.wall.now() - sigv4.seconds_of(asked.facts.signed_at)) * 1000))
+    signed_at = sigv4.seconds_of(sigv4.timestamp_of({"x-amz-date": asked.facts.signed_at}))
+    return str(int((asked.facts.wall.now() - signed_at) * 1000))
 
 
 def _signature_version(asked: Asked, clock: Clock) -> Value:

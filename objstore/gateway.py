@@ -16,7 +16,6 @@ from kms.aws.authentication import Request as SignedRequest
 from kms.aws.clock import Clock
 from kms.aws.identity import ANONYMOUS, Caller
 from kms.aws.model import Operation, ServiceModel, load
-from kms.aws.sigv4 import timestamp_of
 from objstore.actions import AFTER_BINDING, PER_KEY, action_of
 from objstore.authenticate import Authenticated, Authenticator
 from objstore.authorize import Authorizer, refusal
@@ -121,7 +120,8 @@ def _facts(
     if authenticated.credential is not None and authenticated.presigned:
         kind, signed_at = PRESIGNED_TYPE, query.get("X-Amz-Date", "")
     elif authenticated.credential is not None:
-        kind, signed_at = HEADER_TYPE, timestamp_of(request.headers)
+        kind = HEADER_TYPE
+        signed_at = request.headers.get("x-amz-date") or request.headers.get("date", "")
     return Facts(request.headers, query, wall, kind, signed_at, request.tls_version)
 
 

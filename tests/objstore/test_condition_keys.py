@@ -77,6 +77,7 @@ def value(key: str, action: str = "s3:PutObject", **facts: Any) -> Any:
         ("s3:authtype", {}, None),
         ("s3:signatureversion", {"auth_type": "POST"}, "AWS4-HMAC-SHA256"),
         ("s3:signatureage", {"signed_at": "20231114T221310Z"}, "10000"),
+        ("s3:signatureage", {"signed_at": "Tue, 14 Nov 2023 22:13:10 GMT"}, "10000"),
         ("s3:signatureage", {}, None),
         ("s3:tlsversion", {"tls": "1.3"}, "1.3"),
         ("s3:object-lock-mode", {"headers": {"x-amz-object-lock-mode": "COMPLIANCE"}},
