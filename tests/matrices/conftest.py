@@ -20,26 +20,6 @@ from objstore.settings import Settings
 REGION = "us-east-1"
 
 
-@pytest.fixture
-def composed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], Callable[[], Application]]:
-    """Prepares a development server from a seed, to be composed inside of a running loop."""
-
-    def prepare(seed: str) -> Callable[[], Application]:
-        monkeypatch.setattr(log, "configure", lambda *_: None)
-        monkeypatch.setattr(worker, "harden", lambda *_: None)
-        path = tmp_path / "seed.toml"
-        path.write_text(seed)
-        settings = Settings(tmp_path / "data", dev=True, seed=path, log_level="error")
-        settings.data.mkdir()
-        compose.prepare(settings, lambda _: None)
-        monkeypatch.setitem(os.environ, compose.SETTINGS_VARIABLE, settings.to_json())
-        return worker.application
-
-    return prepare
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
@@ -103,9 +83,9 @@ class Asker:
         sent = {"host": self.host, **(headers or {})}
         if key is not None:
             sent = signed(method, target, sent, body, service, key)
-        return await self._send(method, target, sent, body)
+        return await self.send(method, target, sent, body)
 
-    async def _send(
+    async def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Answer:
         raise NotImplementedError
@@ -117,11 +97,16 @@ class Asker:
 class InProcess(Asker):
     """Hands requests to an application, which is composed at the first."""
 
-    def __init__(self, compose: Callable[[], Application]) -> None:
-        self._compose = compose
+    def __init__(self) -> None:
         self._app: Application | None = None
 
-    async def _send(
+    async def start(self) -> Application:
+        """The application; the loop that it belongs to runs."""
+        if self._app is None:
+            self._app = worker.application()
+        return self._app
+
+    async def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Answer:
         path, _, query = target.partition("?")
@@ -140,12 +125,11 @@ class InProcess(Asker):
         async def receive() -> MutableMapping[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        async def send(message: MutableMapping[str, Any]) -> None:
+        async def keep(message: MutableMapping[str, Any]) -> None:
             messages.append(message)
 
-        if self._app is None:
-            self._app = self._compose()
-        await self._app(scope, receive, send)
+        app = await self.start()
+        await app(scope, receive, keep)
         start, *rest = messages
         names = {name.decode(): value.decode() for name, value in start["headers"]}
         return Answer(start["status"], names, b"".join(bytes(m.get("body", b"")) for m in rest))
@@ -162,7 +146,7 @@ class OverSocket(Asker):
         self.host = endpoint.removeprefix("http://")
         self._connection = http.client.HTTPConnection(self.host, timeout=60)
 
-    async def _send(
+    async def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Answer:
         self._connection.request(method, target, body, dict(headers))
@@ -175,11 +159,21 @@ class OverSocket(Asker):
 
 
 @pytest.fixture
-def in_process(
-    composed: Callable[[str], Callable[[], Application]],
-) -> Callable[[str], Asker]:
-    """Asks a server of its own, made from a seed."""
-    return lambda seed: InProcess(composed(seed))
+def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Asker]:
+    """Asks a development server of its own, made from a seed."""
+
+    def prepare(seed: str) -> Asker:
+        monkeypatch.setattr(log, "configure", lambda *_: None)
+        monkeypatch.setattr(worker, "harden", lambda *_: None)
+        path = tmp_path / "seed.toml"
+        path.write_text(seed)
+        settings = Settings(tmp_path / "data", dev=True, seed=path, log_level="error")
+        settings.data.mkdir()
+        compose.prepare(settings, lambda _: None)
+        monkeypatch.setitem(os.environ, compose.SETTINGS_VARIABLE, settings.to_json())
+        return InProcess()
+
+    return prepare
 
 
 @pytest.fixture

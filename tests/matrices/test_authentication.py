@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -332,10 +332,11 @@ def other_routes() -> Iterator[Ask]:
 
 
 class Client:
-    """Asks a server in process."""
+    """Asks a server in process; `app` is the server."""
 
-    def __init__(self, app: Application, loop: asyncio.AbstractEventLoop) -> None:
-        self.app = app
+    def __init__(self, server: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.app: Application = loop.run_until_complete(server.start())
+        self._server = server
         self._loop = loop
 
     def ask(self, sent: Sent) -> tuple[int, str]:
@@ -344,28 +345,11 @@ class Client:
         return status, code_of(headers, body)
 
     def answer(self, sent: Sent) -> tuple[int, dict[str, str], bytes]:
-        raw = [(name.encode(), value.encode()) for name, value in sent.headers.items()]
-        scope = {
-            "type": "http",
-            "method": sent.method,
-            "raw_path": sent.path.encode(),
-            "query_string": sent.query.encode(),
-            "headers": [*raw, (b"content-length", b"%d" % len(sent.body))],
-            "scheme": "http",
-            "client": ("127.0.0.1", 1),
-        }
-        messages: list[MutableMapping[str, Any]] = []
-
-        async def receive() -> MutableMapping[str, Any]:
-            return {"type": "http.request", "body": sent.body, "more_body": False}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            messages.append(message)
-
-        self._loop.run_until_complete(self.app(scope, receive, send))
-        start = messages[0]
-        found = {name.decode(): value.decode() for name, value in start["headers"]}
-        return start["status"], found, b"".join(bytes(m.get("body", b"")) for m in messages[1:])
+        target = f"{sent.path}?{sent.query}"
+        answer = self._loop.run_until_complete(
+            self._server.send(sent.method, target, sent.headers, sent.body)
+        )
+        return answer.status, answer.headers, answer.body
 
 
 def code_of(headers: Mapping[str, str], body: bytes) -> str:
@@ -375,17 +359,12 @@ def code_of(headers: Mapping[str, str], body: bytes) -> str:
 
 
 @pytest.fixture
-def client(composed: Callable[[str], Callable[[], Application]]) -> Iterator[Client]:
+def client(in_process: Callable[[str], Any]) -> Iterator[Client]:
     """A whole server, as a worker composes it."""
-    compose = composed(SEED)
-
-    async def start() -> Application:
-        return compose()
-
     loop = asyncio.new_event_loop()
-    client = Client(loop.run_until_complete(start()), loop)
-    yield client
-    loop.run_until_complete(client.app._stop())
+    server = in_process(SEED)
+    yield Client(server, loop)
+    loop.run_until_complete(server.aclose())
     loop.close()
 
 
