@@ -1,5 +1,7 @@
 """PutBucketPolicy, GetBucketPolicy, DeleteBucketPolicy and GetBucketPolicyStatus.
 
+No policy lets another account see or change it: who may do that by one hears MethodNotAllowed.
+
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
 """
 
@@ -21,6 +23,7 @@ async def put_bucket_policy(
     so there is nothing to confirm.
     """
     del confirm_remove_self_bucket_access
+    _check_own(call, "PUT")
     bucket, account_of = call.bucket, call.services.account_of
     text = bucket_policy.check(policy, bucket.name, account_of)
     blocked = access.public_access_block(bucket.settings)["BlockPublicPolicy"]
@@ -36,6 +39,7 @@ async def put_bucket_policy(
 
 
 async def get_bucket_policy(call: Call) -> Reply:
+    _check_own(call, "GET")
     return {"Policy": _text(call)}
 
 
@@ -57,8 +61,14 @@ def _acl_is_public(settings: Mapping[str, Any]) -> bool:
 
 
 async def delete_bucket_policy(call: Call) -> Reply:
+    _check_own(call, "DELETE")
     await subresources.remove(call, bucket_policy.SETTING)
     return {}
+
+
+def _check_own(call: Call, method: str) -> None:
+    if call.caller.account != call.bucket.account:
+        raise S3Error("MethodNotAllowed", Method=method, ResourceType="BUCKETPOLICY")
 
 
 def _text(call: Call) -> str:

@@ -37,6 +37,24 @@ async def test_a_policy_comes_and_goes(s3: Any) -> None:
     assert caught.value.fields == {"BucketName": "bucket"}
 
 
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("PutBucketPolicy", {"policy": policy({"AWS": "111122223333"})}),
+        ("GetBucketPolicy", {}),
+        ("DeleteBucketPolicy", {}),
+    ],
+)
+async def test_a_policy_is_its_accounts_alone(
+    s3: Any, operation: str, members: dict[str, Any]
+) -> None:
+    s3.speak_for("111122223333")
+    with pytest.raises(AWSError) as caught:
+        await s3.call(operation, **members)
+    assert (caught.value.code, caught.value.status) == ("MethodNotAllowed", 405)
+    assert caught.value.fields["ResourceType"] == "BUCKETPOLICY"
+
+
 async def is_public(s3: Any) -> Any:
     return (await call(s3, "GetBucketPolicyStatus"))["PolicyStatus"]["IsPublic"]
 
