@@ -78,6 +78,8 @@ class App:
             try:
                 self._kms.write_uses()
                 self._kms.sweep()
+                if self._kms.owes_erasure:
+                    await asyncio.to_thread(self._kms.erase)
             except Exception:
                 LOG.exception("what is due to keys could not be done")
             await asyncio.sleep(KEEP_SECONDS)

@@ -304,8 +304,16 @@ class KMS:
     def sweep(self) -> int:
         """Do to keys what is due by the clock; answers how many steps that took."""
         self._store.refresh()
-        self._store.erase()
         return self._service.schedule.run(self._service.clock.now())
+
+    @property
+    def owes_erasure(self) -> bool:
+        """Whether the disk may still have copies of key material that was destroyed."""
+        return self._store.owes_erasure
+
+    def erase(self) -> bool:
+        """Take those copies off the disk; False if that must be tried again. In any thread."""
+        return self._store.erase()
 
     def write_uses(self) -> None:
         """Write the uses of keys that are still in memory; call it about once a second."""

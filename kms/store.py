@@ -11,7 +11,7 @@ instance belongs to one thread. Source: https://sqlite.org/wal.html, https://sql
 import hmac
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Store:
 
     def __init__(
         self,
+        folder: Path,
         connection: apsw.Connection,
         root: Root,
         sealer: Sealer,
@@ -59,6 +60,7 @@ class Store:
         usage: Usage,
     ) -> None:
         self.usage = usage
+        self._folder = folder
         self._connection = connection
         self._cursor = connection.cursor()
         self._root = root
@@ -88,6 +90,7 @@ class Store:
             root = prepare(connection, sealer)
             store_erasure.settle(connection)
             return cls(
+                folder,
                 connection,
                 root,
                 sealer,
@@ -284,11 +287,17 @@ class Store:
             if edit.destroyed:
                 store_erasure.owe(self._connection)
         if edit.destroyed:
-            self.erase()
+            store_erasure.begin(self._connection)
+
+    @property
+    def owes_erasure(self) -> bool:
+        """Whether the disk may still have copies of materials that were destroyed."""
+        return store_erasure.is_owed(self._connection)
 
     def erase(self) -> bool:
-        """Take destroyed materials off the disk; False if that is still owed, as others read."""
-        return store_erasure.settle(self._connection)
+        """Take those copies off it; False if some reader is in the way. In any thread, blocking."""
+        with closing(connect(self._folder)) as connection:
+            return store_erasure.settle(connection)
 
     def add_key(self, key: Key, material: Material | None, alias: Alias | None = None) -> bool:
         """Store a new key. False, and nothing is stored, if the alias was taken meanwhile."""

@@ -2,17 +2,20 @@
 
 Deleting a row zeroes its bytes where they are (`secure_delete`), but not the copies that SQLite
 leaves in the unused parts of pages when it moves rows between them. So a transaction that destroys
-owes an erasure, which rewrites the database from its rows and empties the log. The debt is a row
-that is written with the destruction: a crash, or a reader in the way, only puts the erasure off.
+owes an erasure, which rewrites the database from its rows and empties the log: at once if the
+database is small, else by the next sweep. The debt is a row that is written with the destruction:
+a crash, or a reader in the way, only puts the erasure off.
 Source: https://sqlite.org/pragma.html#pragma_secure_delete, https://sqlite.org/lang_vacuum.html
 """
 
 import logging
+from contextlib import suppress
 
 import apsw
 
 LOG = logging.getLogger("kms.store_erasure")
 OWED = "erasure-owed"
+PAGES_AT_ONCE_MAX = 1024  # Some 4 MiB, which takes some 50 ms.
 
 
 def owe(connection: apsw.Connection) -> None:
@@ -20,10 +23,23 @@ def owe(connection: apsw.Connection) -> None:
     connection.execute("INSERT OR IGNORE INTO settings VALUES (?,x'')", (OWED,))
 
 
+def is_owed(connection: apsw.Connection) -> bool:
+    """Whether materials were destroyed of which the disk may still have copies."""
+    return bool(connection.execute("SELECT 1 FROM settings WHERE name=?", (OWED,)).fetchall())
+
+
+def begin(connection: apsw.Connection) -> None:
+    """What is done right after a destruction: all of it, or only the emptying of the log."""
+    if connection.pragma("page_count") <= PAGES_AT_ONCE_MAX:
+        settle(connection)
+        return
+    with suppress(apsw.BusyError, apsw.LockedError):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
 def settle(connection: apsw.Connection) -> bool:
     """Erase if that is owed; False if it is still owed. Not inside a transaction."""
-    owed = connection.execute("SELECT 1 FROM settings WHERE name=?", (OWED,)).fetchall()
-    if not owed:
+    if not is_owed(connection):
         return True
     try:
         # The rows that stay pass through memory, not through a file in another folder.

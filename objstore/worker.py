@@ -1,5 +1,6 @@
 """Composition of a worker: its ASGI application and its background work."""
 
+import asyncio
 import ctypes
 import multiprocessing
 import os
@@ -277,6 +278,8 @@ def background_work(
 
     async def keep_keys() -> bool:
         kms.sweep()
+        if kms.owes_erasure:
+            await asyncio.to_thread(kms.erase)
         return False
 
     async def deliver_logs() -> bool:

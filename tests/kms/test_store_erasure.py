@@ -82,10 +82,23 @@ def test_a_reader_in_the_way_puts_it_off(store: Store, tmp_path: Path) -> None:
     next(rows)
     remove(store, key)
     assert left(tmp_path, [wrapped]) > 0
-    assert not store.erase()
+    assert not store_erasure.settle(store._connection)
     rows.close()
     reader.close()
     assert store.erase()
+    assert left(tmp_path, [wrapped]) == 0
+
+
+def test_a_large_database_is_rewritten_by_the_sweep(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_erasure, "PAGES_AT_ONCE_MAX", 1)
+    key, wrapped = add(store, 1)
+    remove(store, key)
+    assert store.owes_erasure
+    assert (tmp_path / "keys.db-wal").stat().st_size == 0
+    assert store.erase()
+    assert not store_erasure.is_owed(store._connection)
     assert left(tmp_path, [wrapped]) == 0
 
 
@@ -94,7 +107,7 @@ def test_what_is_owed_is_done_at_the_start(
 ) -> None:
     """As if the process had died between the destruction and the erasure."""
     key, wrapped = add(store, 1)
-    monkeypatch.setattr(store_erasure, "settle", lambda connection: False)
+    monkeypatch.setattr(store_erasure, "begin", lambda connection: None)
     remove(store, key)
     assert left(tmp_path, [wrapped]) > 0
     monkeypatch.undo()
@@ -111,7 +124,8 @@ def test_a_disk_that_cannot_be_written_stops_nothing(
     store_erasure.owe(store._connection)
     store._connection.pragma("query_only", True)
     with caplog.at_level(logging.ERROR):
-        assert not store.erase()
+        store_erasure.begin(store._connection)
     assert "could not be taken off the disk yet" in caplog.text
+    assert store.owes_erasure
     store._connection.pragma("query_only", False)
     assert store.erase()
