@@ -107,9 +107,12 @@ _DEFAULTS = {
     },
 }
 _NOTHING: Mapping[str, Any] = {}
+_TAKEN = {
+    operation: inspect.signature(handler).parameters for operation, handler in HANDLERS.items()
+}
 _SHOWN: Mapping[str, tuple[str, ...]] = {
-    operation: tuple(name for name in PARAMETERS if name in inspect.signature(handler).parameters)
-    for operation, handler in HANDLERS.items()
+    operation: tuple([name for name in PARAMETERS if name in taken])
+    for operation, taken in _TAKEN.items()
 }
 CHANGING = frozenset(name for name in HANDLERS if name.startswith(_CHANGING))
 """The operations that are not `readOnly`."""

@@ -7,15 +7,18 @@ and may be recursive, so members hold shape names and `ServiceModel.shape` finds
 
 import gzip
 import importlib.util
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import orjson
 
-@dataclass(frozen=True, slots=True)
+from kms.aws.values import value_class
+
+
+@value_class(frozen=True, slots=True)
 class Member:
     """A structure's member. `wire_name` is its name on the wire (`locationName`)."""
 
@@ -30,7 +33,7 @@ class Member:
     namespace: Mapping[str, str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Shape:
     """A type of the model. Unused attributes are None or empty for its `type`."""
 
@@ -55,7 +58,7 @@ class Shape:
     error_status: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Operation:
     """An operation: its name, HTTP binding and shapes' names."""
 
@@ -72,7 +75,7 @@ class Operation:
     checksum_required: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ServiceModel:
     """A whole API."""
 
@@ -97,9 +100,9 @@ def load(service: str) -> ServiceModel:
     version = max(path.name for path in folder.iterdir() if path.is_dir())
     packed = folder / version / "service-2.json.gz"
     if packed.exists():
-        document = json.loads(gzip.decompress(packed.read_bytes()))
+        document = orjson.loads(gzip.decompress(packed.read_bytes()))
     else:
-        document = json.loads((folder / version / "service-2.json").read_bytes())
+        document = orjson.loads((folder / version / "service-2.json").read_bytes())
     return parse(service, document)
 
 
