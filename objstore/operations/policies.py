@@ -5,12 +5,9 @@ No policy lets another account see or change it: who may do that by one hears Me
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from objstore.call import Call, Reply
 from objstore.errors import S3Error
-from objstore.rules import access, acl, bucket_policy
+from objstore.rules import access, bucket_policy
 from objstore.transfer import subresources
 
 
@@ -44,20 +41,9 @@ async def get_bucket_policy(call: Call) -> Reply:
 
 
 async def get_bucket_policy_status(call: Call) -> Reply:
-    """Whether the policy makes the bucket public; of a bucket without one, whether its ACL does."""
-    settings = call.bucket.settings
-    policy = bucket_policy.of(settings, call.services.account_of)
-    public = _acl_is_public(settings) if policy is None else bucket_policy.is_public(policy)
-    return {"PolicyStatus": {"IsPublic": public}}
-
-
-def _acl_is_public(settings: Mapping[str, Any]) -> bool:
-    """Whether the bucket's ACL gives something to everybody, and counts."""
-    stored = settings.get(acl.SETTING)
-    if stored is None or access.object_ownership(settings) == access.OWNER_ENFORCED:
-        return False
-    ignored = access.public_access_block(settings)["IgnorePublicAcls"]
-    return acl.is_public(stored["Grants"]) and not ignored
+    """Whether the policy makes the bucket public; ACLs have no part in it."""
+    policy = bucket_policy.of_text(_text(call), call.services.account_of)
+    return {"PolicyStatus": {"IsPublic": bucket_policy.is_public(policy)}}
 
 
 async def delete_bucket_policy(call: Call) -> Reply:

@@ -65,6 +65,7 @@ ABSENT: list[tuple[str, dict[str, Any], str, str]] = [
         "The lifecycle configuration does not exist",
     ),
     ("get_bucket_policy", {}, "NoSuchBucketPolicy", "The bucket policy does not exist"),
+    ("get_bucket_policy_status", {}, "NoSuchBucketPolicy", "The bucket policy does not exist"),
     ("get_bucket_tagging", {}, "NoSuchTagSet", "The TagSet does not exist"),
     (
         "get_object_lock_configuration",

@@ -31,10 +31,11 @@ async def test_a_policy_comes_and_goes(s3: Any) -> None:
     assert await call(s3, "GetBucketPolicyStatus") == {"PolicyStatus": {"IsPublic": False}}
     await call(s3, "DeleteBucketPolicy")
     await call(s3, "DeleteBucketPolicy")
-    with pytest.raises(AWSError) as caught:
-        await call(s3, "GetBucketPolicy")
-    assert (caught.value.code, caught.value.status) == ("NoSuchBucketPolicy", 404)
-    assert caught.value.fields == {"BucketName": "bucket"}
+    for operation in ("GetBucketPolicy", "GetBucketPolicyStatus"):
+        with pytest.raises(AWSError) as caught:
+            await call(s3, operation)
+        assert (caught.value.code, caught.value.status) == ("NoSuchBucketPolicy", 404)
+        assert caught.value.fields == {"BucketName": "bucket"}
 
 
 @pytest.mark.parametrize(
@@ -53,23 +54,6 @@ async def test_a_policy_is_its_accounts_alone(
         await s3.call(operation, **members)
     assert (caught.value.code, caught.value.status) == ("MethodNotAllowed", 405)
     assert caught.value.fields["ResourceType"] == "BUCKETPOLICY"
-
-
-async def is_public(s3: Any) -> Any:
-    return (await call(s3, "GetBucketPolicyStatus"))["PolicyStatus"]["IsPublic"]
-
-
-async def test_without_a_policy_the_acl_is_what_makes_a_bucket_public(s3: Any) -> None:
-    assert await is_public(s3) is False
-    writer = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
-    await call(s3, "PutBucketOwnershipControls", ownership_controls=writer)
-    await call(s3, "DeletePublicAccessBlock")
-    for name, public in (("private", False), ("public-read", True), ("authenticated-read", True)):
-        await call(s3, "PutBucketAcl", acl=name)
-        assert await is_public(s3) is public
-    ignored = {"IgnorePublicAcls": True}
-    await call(s3, "PutPublicAccessBlock", public_access_block_configuration=ignored)
-    assert await is_public(s3) is False
 
 
 async def test_public_policies_are_blocked_until_the_bucket_lets_them_in(s3: Any) -> None:
