@@ -20,6 +20,7 @@ from objstore.crypt.wrapped import split
 from objstore.storage.blobs import blob_path
 from objstore.storage.records import INLINE, BlobRef, Bucket, StoredObject, StoreError
 from objstore.storage.store import Store
+from objstore.transfer.source import check_place
 
 CIPHERTEXT_BYTES_SHOWN = 64
 BLOBS_SHOWN_MAX = 8
@@ -123,17 +124,18 @@ def inspect(
     except TamperedError as error:
         report.checks.append(Check("manifest", False, str(error)))
         return report
-    refs = {ref.blob_id: ref for ref in stored.blobs}
-    for part in manifest.parts[:BLOBS_SHOWN_MAX]:
-        if part.blob_id in refs:
-            report.blobs.append(_look(store, part, refs[part.blob_id]))
+    absent = [None] * (len(manifest.parts) - len(stored.blobs))
+    parts = list(zip(manifest.parts, (*stored.blobs, *absent), strict=False))
+    for part, ref in parts[:BLOBS_SHOWN_MAX]:
+        if ref is not None:
+            report.blobs.append(_look(store, part, ref))
     data_key = _open_key(report, data_keys, caller, bucket, manifest, customer)
     if data_key is None:
         return report
     try:
         report.checks.append(_check_manifest(data_key, stored, manifest))
-        for part in manifest.parts:
-            report.checks.append(_check_blob(store, data_key, part, refs.get(part.blob_id)))
+        for part, ref in parts:
+            report.checks.append(_check_blob(store, data_key, part, ref))
     finally:
         wipe(data_key)
     return report
@@ -191,9 +193,11 @@ def _check_manifest(data_key: bytearray, stored: StoredObject, manifest: Manifes
         verify(data_key, stored.manifest, stored.mac)
     except TamperedError as error:
         return Check(what, False, str(error))
-    own = (manifest.bucket_id, manifest.key, manifest.version_id, manifest.size, manifest.etag)
-    row = (stored.bucket_id, stored.key, stored.version_id, stored.size, stored.etag)
-    return Check(what, own == row, "it is the manifest of another row")
+    try:
+        check_place(stored, manifest)
+    except TamperedError:
+        return Check(what, False, "it is the manifest of another row")
+    return Check(what, True)
 
 
 def _check_blob(store: Store, data_key: bytearray, part: PartEntry, ref: BlobRef | None) -> Check:

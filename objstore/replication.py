@@ -19,6 +19,7 @@ from objstore.authorize import Authorizer
 from objstore.call import Call, Services, nothing_further
 from objstore.condition_keys import Asked, Facts
 from objstore.crypt.frames import TamperedError
+from objstore.crypt.manifest import Mode, decode
 from objstore.errors import S3Error
 from objstore.protocol import new_request_id
 from objstore.rules import replication
@@ -32,8 +33,9 @@ from objstore.storage.records import (
     StoreError,
 )
 from objstore.transfer import events, tags
-from objstore.transfer.outgoing import ATTRIBUTE, COMPLETED, FAILED, KIND
+from objstore.transfer.outgoing import ATTRIBUTE, COMPLETED, FAILED, KIND, MACS
 from objstore.transfer.replicas import replicate, replicate_marker
+from objstore.transfer.sealed_replicas import replicate_sealed
 
 LOG = logging.getLogger("objstore.replication")
 MESSAGES_A_RUN = 50
@@ -106,7 +108,7 @@ class Replication:
             if rule["ID"] not in body["rules"] or rule["Status"] != "Enabled":
                 continue
             try:
-                await self._send(source, stored, document["Role"], rule)
+                await self._send(source, stored, document["Role"], rule, body.get(MACS, {}))
             except (BusyError, NoSpaceError):
                 left.append(rule["ID"])
             except (AWSError, StoreError, TamperedError) as error:
@@ -120,7 +122,12 @@ class Replication:
         return left
 
     async def _send(
-        self, source: Bucket, stored: StoredObject, role: str, rule: Mapping[str, Any]
+        self,
+        source: Bucket,
+        stored: StoredObject,
+        role: str,
+        rule: Mapping[str, Any],
+        macs: Mapping[str, str],
     ) -> None:
         """One version to one bucket. Raises what is wrong."""
         store = self._services.store
@@ -137,6 +144,8 @@ class Replication:
         call = Call(replace(caller, region=target.region), self._services, nothing_further, target)
         if stored.delete_marker:
             await replicate_marker(call, stored)
+        elif decode(stored.manifest).mode is Mode.SSE_C:
+            await replicate_sealed(call, stored, rule, macs)
         else:
             await replicate(call, source, stored, rule)
 

@@ -100,6 +100,7 @@ async def complete_multipart_upload(
             description=_description(upload, recipe.manifest),
             stored=stored,
         )
+        new = outgoing.bound(call, keys, new)
     finally:
         keys.wipe()
     await _publish(call, upload_id, parts, new, check)

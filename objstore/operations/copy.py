@@ -27,7 +27,7 @@ from objstore.crypt.sse import (
 from objstore.errors import S3Error
 from objstore.names import instant, key_bytes
 from objstore.storage.records import BlobMissingError, StoredObject
-from objstore.transfer import content, lifetime, steps, tags, versions
+from objstore.transfer import content, lifetime, outgoing, steps, tags, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_COPY_SOURCE_CONDITIONS,
@@ -153,6 +153,7 @@ async def _copy(
                 description=description,
                 stored=single_part(received, plain_md5=plain_md5),
             )
+            new = outgoing.bound(call, envelope.key, new)
         finally:
             steps.wipe_envelope(call, envelope)
     finally:

@@ -14,7 +14,7 @@ from objstore.crypt.sse import (
 )
 from objstore.errors import S3Error
 from objstore.names import key_bytes
-from objstore.transfer import content, lifetime, locks, steps, versions
+from objstore.transfer import content, lifetime, locks, outgoing, steps, versions
 from objstore.transfer.attributes import NO_ATTRIBUTE_HEADERS, AttributeHeaders, asked
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
@@ -87,6 +87,7 @@ async def put_object(
             ),
             stored=single_part(received, plain_md5=plain_md5),
         )
+        new = outgoing.bound(call, envelope.key, new)
     finally:
         steps.wipe_envelope(call, envelope)
     await publish(call, received, new, check, event=_event(call))

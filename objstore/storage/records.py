@@ -49,7 +49,7 @@ class BlobMissingError(StoreError):
 
 
 class BlobDamagedError(StoreError):
-    """A blob is shorter or longer than its row says, or the disk cannot read it."""
+    """A blob has not the length or checksum that its row says, or the disk cannot read it."""
 
 
 class BusyError(StoreError):

@@ -21,7 +21,6 @@ from objstore.crypt.manifest import (
     open_manifest_checksums,
 )
 from objstore.crypt.sse import AES256, AWS_KMS, AWS_KMS_DSSE, EncryptionHeaders
-from objstore.errors import S3Error
 from objstore.rules import access, acl
 from objstore.storage.records import Bucket, StoredObject
 from objstore.transfer import locks, tags
@@ -38,10 +37,8 @@ _ALGORITHMS = {Mode.SSE_S3: AES256, Mode.SSE_KMS: AWS_KMS, Mode.DSSE_KMS: AWS_KM
 def encryption_of(mode: Mode, rule: Mapping[str, Any]) -> EncryptionHeaders:
     """How a replica is encrypted: like its source, under the key of the destination.
 
-    Raises NotImplemented for a customer's key, which nobody brings along.
+    Not for a customer's key, which nobody brings along: see sealed_replicas.
     """
-    if mode not in _ALGORITHMS:
-        raise S3Error("NotImplemented", "Objects under a customer's key are not replicated")
     key_id = rule["Destination"].get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID")
     return EncryptionHeaders(
         server_side_encryption=_ALGORITHMS[mode],
@@ -85,7 +82,7 @@ async def replicate(
                 bucket=call.bucket,
                 key=stored.key,
                 created_ms=stored.modified_ms,
-                description=_description(call, stored, manifest, rule),
+                description=describe(call, stored, manifest, rule),
                 stored=_stored(stored, manifest, envelope.mode, received, sums),
                 version_id=stored.version_id,
             )
@@ -140,7 +137,7 @@ def _stored(
     )
 
 
-def _description(
+def describe(
     call: Call, stored: StoredObject, manifest: Manifest, rule: Mapping[str, Any]
 ) -> Description:
     """What describes the replica: tags, locks and ACL go along where the bucket has them."""

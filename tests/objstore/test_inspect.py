@@ -208,7 +208,9 @@ async def test_changed_rows(store: Store, kms: KMS) -> None:
         (replace(made, manifest=b"nonsense"), "the manifest cannot be verified"),
         (replace(made, etag="changed"), "the manifest of another row"),
         (replace(made, key=b"other"), "the manifest of another row"),
-        (replace(made, blobs=other.blobs, inline=other.inline), "the row has no such blob"),
+        (replace(made, modified_ms=made.modified_ms + 1), "the manifest of another row"),
+        (replace(made, blobs=other.blobs, inline=other.inline), "the header cannot be verified"),
+        (replace(made, blobs=(), inline=None), "the row has no such blob"),
     ):
         await store.put_object(changed)
         text, verified = await inspected(store, kms, changed.key.decode())

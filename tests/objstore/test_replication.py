@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from kms.aws.errors import AWSError
 from kms.aws.identity import Policies, Principal, PrincipalKind, Session
 from kms.aws.policy import PolicyKind, parse
 from objstore.authorize import Authorizer
 from objstore.checksum import Algorithm, ChecksumHeaders, checksum
-from objstore.crypt.customer_keys import CustomerKeyHeaders
+from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders, headers_for
 from objstore.crypt.manifest import decode
-from objstore.crypt.sse import EncryptionHeaders
+from objstore.crypt.sse import ACCEPTING_SSE_C, SETTING, EncryptionHeaders
 from objstore.replication import Replication
 from objstore.storage.records import BusyError
 from objstore.transfer.attributes import AttributeHeaders
@@ -30,7 +31,9 @@ CUSTOMER = (
     b64encode(CUSTOMER_KEY).decode(),
     b64encode(hashlib.md5(CUSTOMER_KEY).digest()).decode(),
 )
-UNBLOCKED = {"Rules": [{"BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}]}
+UNDER_CUSTOMERS_KEY = EncryptionHeaders(None, None, None, None, *CUSTOMER)
+OTHER_KEY = headers_for(bytes(32))
+TAGGED = AttributeHeaders(tagging="k=v")
 SELECT_KMS = {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
 RULE: dict[str, Any] = {
     "ID": "r",
@@ -124,6 +127,15 @@ def replicating(s3: Any) -> Replicating:
     return Replicating(s3)
 
 
+async def unblock(replicating: Replicating, *names: str) -> None:
+    """Have buckets take customers' keys."""
+    for name in names:
+        await replicating.s3.store.update_bucket(
+            name, lambda old: {**old, SETTING: ACCEPTING_SSE_C}
+        )
+    replicating.s3.bucket = replicating.s3.store.bucket("bucket")
+
+
 async def bytes_of(reply: Any) -> bytes:
     body = reply["Body"]
     return body if isinstance(body, bytes) else b"".join([bytes(part) async for part in body])
@@ -203,13 +215,34 @@ async def test_two_layers_stay_two_layers(replicating: Replicating) -> None:
     assert copy["SSEKMSKeyId"].endswith(KEY_ID)
 
 
-async def test_objects_under_customers_keys_fail(replicating: Replicating) -> None:
-    """Nobody brings the key along, and the status says so; the source is as it was."""
+@pytest.mark.parametrize("size", [0, 6, 300_000])
+async def test_objects_under_customers_keys_go_as_they_are_sealed(
+    replicating: Replicating, size: int
+) -> None:
     await replicating.configure()
-    await replicating.s3.call("PutBucketEncryption", server_side_encryption_configuration=UNBLOCKED)
-    replicating.s3.bucket = replicating.s3.store.bucket("bucket")
-    headers = EncryptionHeaders(None, None, None, None, *CUSTOMER)
-    await replicating.s3.put("a", b"secret", encryption=headers)
+    await unblock(replicating, "bucket", "target")
+    headers = ContentHeaders(content_type="text/plain", metadata={"a": "1"})
+    data, customer = b"s" * size, CustomerKeyHeaders(*CUSTOMER)
+    await replicating.s3.put(
+        "a", data, headers=headers, encryption=UNDER_CUSTOMERS_KEY, attributes=TAGGED
+    )
+    await replicating.replication.run()
+    assert (replicating.waiting, replicating.s3.kms_events()) == (0, [])
+    source = await replicating.s3.call("HeadObject", key="a", customer=customer)
+    copy = await replicating.there("GetObject", key="a", customer=customer)
+    assert await bytes_of(copy) == data
+    for member in ("VersionId", "ETag", "LastModified", "ContentType", "Metadata", "TagCount"):
+        assert copy[member] == source[member]
+    assert (source["ReplicationStatus"], copy["ReplicationStatus"]) == ("COMPLETED", "REPLICA")
+    for key, code in ((NO_CUSTOMER_KEY, "InvalidRequest"), (OTHER_KEY, "AccessDenied")):
+        with pytest.raises(AWSError, match=code):
+            await replicating.there("GetObject", key="a", customer=key)
+
+
+async def test_a_bucket_may_refuse_replicas_under_customers_keys(replicating: Replicating) -> None:
+    await replicating.configure()
+    await unblock(replicating, "bucket")
+    await replicating.s3.put("a", b"secret", encryption=UNDER_CUSTOMERS_KEY)
     await replicating.replication.run()
     customer = CustomerKeyHeaders(*CUSTOMER)
     reply = await replicating.s3.call("GetObject", key="a", customer=customer)

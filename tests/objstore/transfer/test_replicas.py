@@ -28,11 +28,6 @@ def test_like_the_source_under_the_destinations_key(
     assert (headers.server_side_encryption, headers.ssekms_key_id) == (algorithm, key_id)
 
 
-def test_nobody_brings_a_customers_key() -> None:
-    with pytest.raises(AWSError, match="NotImplemented"):
-        encryption_of(Mode.SSE_C, {"Destination": {}})
-
-
 async def test_a_refused_replica_leaves_no_blob(s3: Any) -> None:
     """The destination may be gone by the time the bytes are there."""
     await s3.make_bucket("gone")
