@@ -19,17 +19,35 @@ import orjson
 
 from kms.aws.errors import AWSError
 from kms.aws.model import ServiceModel, Shape
+from kms.aws.values import value_class
 from kms.aws.wiping import WipingBytes
 
 BODY_BYTES_MAX = 512 * 1024
 ITEMS_MAX = 1_000
 FAILURES_MAX = 10
+PRINTED_MAX = 1_024
 CONTENT_TYPE = "application/x-amz-json-1.1"
 
 Failures = list[str]
 Check = Callable[[Any, str, Failures], Any]
 Binder = Callable[[bytes], dict[str, Any]]
 
+
+@value_class(frozen=True, slots=True)
+class Constraint:
+    """What a service holds a string against, where that is not what its model says.
+
+    `enum` are the values that it lists in its refusals, in its order; `pattern` is how it spells
+    a pattern, `regex` what that means here.
+    """
+
+    enum: tuple[str, ...] = ()
+    pattern: str | None = None
+    regex: str | None = None
+
+
+_MODELS_OWN = Constraint()
+_NOTHING: Mapping[str, Constraint] = {}
 _WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _QUOTE, _BRACE = b'"}'
 _PIECE = 12
@@ -47,11 +65,13 @@ def compile_input(
     handler: Callable[..., Any],
     *,
     unlimited: frozenset[str] = frozenset(),
+    constraints: Mapping[str, Constraint] = _NOTHING,
 ) -> Binder:
     """The binder of an operation. Raises TypeError if the handler's signature is not the model's.
 
     The first parameter of a handler is the request. The handler itself checks the limits of the
-    shapes in `unlimited`, for services that answer those with errors of their own.
+    shapes in `unlimited`, for services that answer those with errors of their own; `constraints`
+    are those of shapes for which the model's are not the service's.
 
     The binder raises SerializationException, ValidationException and, for members that the handler
     does not take, UnsupportedOperationException.
@@ -63,7 +83,7 @@ def compile_input(
     taken = set(list(inspect.signature(handler).parameters)[1:])
     if not taken <= set(members) or not {snake_case(m) for m in shape.required} <= taken:
         raise TypeError(f"the signature of {operation} is not its model's: {sorted(taken)}")
-    check = _structure(_Source(service, unlimited), shape)
+    check = _structure(_Source(service, unlimited, constraints), shape)
     refused = {member for keyword, member in members.items() if keyword not in taken}
     keywords = {member: keyword for keyword, member in members.items() if keyword in taken}
 
@@ -164,22 +184,37 @@ def _invalid(failures: Failures) -> AWSError:
     return AWSError("ValidationException", f"{count} validation {noun} detected: {shown}")
 
 
-def _failure(value: str, path: str, rule: str) -> str:
-    return f"Value {value} at '{path}' failed to satisfy constraint: Member must {rule}"
+def _failure(value: str | None, path: str, rule: str) -> str:
+    """A refusal of a value as it is printed; None for one that is never shown."""
+    subject = "Value at" if value is None else f"Value {value} at"
+    return f"{subject} '{path}' failed to satisfy constraint: {rule}"
 
 
 class _Source:
     """Where shapes come from: the model, without the limits of some."""
 
-    def __init__(self, service: ServiceModel, unlimited: frozenset[str]) -> None:
+    def __init__(
+        self,
+        service: ServiceModel,
+        unlimited: frozenset[str],
+        constraints: Mapping[str, Constraint],
+    ) -> None:
         self._service = service
         self._unlimited = unlimited
+        self._constraints = constraints
 
     def shape(self, name: str) -> Shape:
         found = self._service.shape(name)
         if name not in self._unlimited:
             return found
         return replace(found, enum=(), minimum=None, maximum=None, pattern=None)
+
+    def constraint(self, shape: Shape) -> Constraint:
+        """The values and the pattern of a string, as refusals spell them."""
+        own = self._constraints.get(shape.name, _MODELS_OWN)
+        return Constraint(
+            own.enum or shape.enum, own.pattern or shape.pattern, own.regex or shape.pattern
+        )
 
 
 def _compile(service: _Source, name: str) -> Check:
@@ -192,7 +227,7 @@ def _compile(service: _Source, name: str) -> Check:
         case "map":
             return _map(service, shape)
         case "string":
-            return _string(shape)
+            return _string(shape, service.constraint(shape))
         case "blob":
             return _blob(shape)
         case "boolean":
@@ -206,15 +241,18 @@ def _compile(service: _Source, name: str) -> Check:
 def _structure(service: _Source, shape: Shape) -> Check:
     checks = {name: _compile(service, member.shape) for name, member in shape.members.items()}
     paths = {name: name[0].lower() + name[1:] for name in checks}
-    required = sorted(shape.required)
+    required = {
+        name: None if service.shape(shape.members[name].shape).sensitive else "null"
+        for name in sorted(shape.required)
+    }
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, dict):
             raise _mistyped("structure")
         prefix = f"{path}." if path else ""
         failures.extend(
-            _failure("null", prefix + paths[name], "not be null")
-            for name in required
+            _failure(shown, prefix + paths[name], "Member must not be null")
+            for name, shown in required.items()
             if value.get(name) is None
         )
         return {
@@ -229,6 +267,26 @@ def _structure(service: _Source, shape: Shape) -> Check:
 def _list(service: _Source, shape: Shape) -> Check:
     assert shape.element is not None
     element = _compile(service, shape.element.shape)
+    inner = service.shape(shape.element.shape)
+    rule = (
+        f"Member must satisfy constraint: [{', '.join(_rules(inner, service.constraint(inner)))}]"
+    )
+
+    def structures(value: list[Any], path: str, failures: Failures) -> list[Any]:
+        return [
+            element(item, f"{path}.{number}.member", failures)
+            for number, item in enumerate(value, 1)
+        ]
+
+    def scalars(value: list[Any], path: str, failures: Failures) -> list[Any]:
+        """One refusal of the whole list, with every rule for what is in it."""
+        refused: Failures = []
+        checked = [element(item, path, refused) for item in value]
+        if refused:
+            failures.append(_failure(_printed(value), path, rule))
+        return checked
+
+    members = structures if inner.type == "structure" else scalars
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, list):
@@ -236,10 +294,7 @@ def _list(service: _Source, shape: Shape) -> Check:
         if len(value) > ITEMS_MAX:
             raise AWSError("SerializationException", "A list of the request is too long.")
         _limits(shape, len(value), path, failures, shown=value)
-        return [
-            element(item, f"{path}.{number}.member", failures)
-            for number, item in enumerate(value, 1)
-        ]
+        return members(value, path, failures)
 
     return check
 
@@ -260,20 +315,17 @@ def _map(service: _Source, shape: Shape) -> Check:
     return check
 
 
-def _string(shape: Shape) -> Check:
-    pattern = re.compile(shape.pattern) if shape.pattern else None
-    allowed = ", ".join(shape.enum)
+def _string(shape: Shape, constraint: Constraint) -> Check:
+    pattern = re.compile(constraint.regex) if constraint.regex else None
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, str):
             raise _mistyped("string")
         if shape.enum and value not in shape.enum:
-            rule = f"satisfy enum value set: [{allowed}]"
-            failures.append(_failure(_printed(value), path, rule))
+            failures.append(_failure(_printed(value), path, _enum_rule(constraint)))
         _limits(shape, len(value), path, failures, shown=value)
         if pattern is not None and pattern.fullmatch(value) is None:
-            rule = f"satisfy regular expression pattern: {shape.pattern}"
-            failures.append(_failure(_printed(value), path, rule))
+            failures.append(_failure(_printed(value), path, _pattern_rule(constraint)))
         return value
 
     return check
@@ -298,10 +350,10 @@ def _integer(shape: Shape) -> Check:
         if not isinstance(value, int) or isinstance(value, bool):
             raise _mistyped("integer")
         if shape.minimum is not None and value < shape.minimum:
-            rule = f"have value greater than or equal to {shape.minimum}"
+            rule = f"Member must have value greater than or equal to {shape.minimum}"
             failures.append(_failure(_printed(value), path, rule))
         if shape.maximum is not None and value > shape.maximum:
-            rule = f"have value less than or equal to {shape.maximum}"
+            rule = f"Member must have value less than or equal to {shape.maximum}"
             failures.append(_failure(_printed(value), path, rule))
         return value
 
@@ -324,17 +376,51 @@ def _number(value: Any, path: str, failures: Failures) -> Any:
 
 def _limits(shape: Shape, length: int, path: str, failures: Failures, *, shown: object) -> None:
     if shape.minimum is not None and length < shape.minimum:
-        rule = f"have length greater than or equal to {shape.minimum}"
-        failures.append(_failure(_printed(shown), path, rule))
+        failures.append(_failure(_printed(shown), path, _shortest_rule(shape)))
     if shape.maximum is not None and length > shape.maximum:
-        rule = f"have length less than or equal to {shape.maximum}"
-        failures.append(_failure(_printed(shown), path, rule))
+        failures.append(_failure(_printed(shown), path, _longest_rule(shape)))
 
 
-def _printed(value: object) -> str:
-    if isinstance(value, bytes):  # It may be secret: AWS, too, shows only how long it is.
-        return f"'java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]'"
-    return f"'{str(value)[:1_024]}'"
+def _rules(shape: Shape, constraint: Constraint) -> list[str]:
+    """All that a service asks of a string, in the order in which it says so of a list of them."""
+    rules = []
+    if shape.maximum is not None:
+        rules.append(_longest_rule(shape))
+    if shape.minimum is not None:
+        rules.append(_shortest_rule(shape))
+    if constraint.pattern is not None:
+        rules.append(_pattern_rule(constraint))
+    if constraint.enum:
+        rules.append(_enum_rule(constraint))
+    return rules
+
+
+def _longest_rule(shape: Shape) -> str:
+    return f"Member must have length less than or equal to {shape.maximum}"
+
+
+def _shortest_rule(shape: Shape) -> str:
+    return f"Member must have length greater than or equal to {shape.minimum}"
+
+
+def _pattern_rule(constraint: Constraint) -> str:
+    return f"Member must satisfy regular expression pattern: {constraint.pattern}"
+
+
+def _enum_rule(constraint: Constraint) -> str:
+    return f"Member must satisfy enum value set: [{', '.join(constraint.enum)}]"
+
+
+def _printed(value: object) -> str | None:
+    """A value as refusals show it: strings and numbers quoted, lists as Java writes them.
+
+    None for bytes, which may be secret.
+    """
+    if isinstance(value, bytes):
+        return None
+    if isinstance(value, list):
+        value = f"[{', '.join(map(str, value))}]"
+    return f"'{str(value)[:PRINTED_MAX]}'"
 
 
 def _mistyped(wanted: str) -> AWSError:

@@ -49,6 +49,7 @@ class Shape:
     minimum: int | None
     maximum: int | None
     pattern: str | None
+    sensitive: bool
     flattened: bool
     timestamp_format: str | None
     streaming: bool
@@ -170,6 +171,7 @@ def _shape(name: str, body: Mapping[str, Any]) -> Shape:
         minimum=body.get("min"),
         maximum=body.get("max"),
         pattern=body.get("pattern"),
+        sensitive=body.get("sensitive", False),
         flattened=body.get("flattened", False),
         timestamp_format=body.get("timestampFormat"),
         streaming=body.get("streaming", False),
