@@ -8,12 +8,8 @@ may be there or not. Nothing else may.
 """
 
 import hashlib
-import os
 import random
-import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -25,16 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import click
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from server import Server, client
 
 from objstore.storage.sweep import Problem, check
 
 BUCKETS = ("plain", "versioned")
 KEYS_OF_CLIENT = 24
-START_SECONDS_MAX = 60
 PART_BYTES = 5 * 1024**2
 SIZES = (0, 100, 12_000, 40_000, 300_000, 1_500_000)
 STRAY = (Problem.STRAY, Problem.LEAKED)
@@ -50,54 +44,6 @@ class Totals:
     kills: int = 0
     orphans: int = 0
     damaged: int = 0
-
-
-class Server:
-    """`objstore serve` in a process group of its own, so that every process of it can be killed."""
-
-    def __init__(self, data: Path, workers: int) -> None:
-        self._log = data.with_suffix(".log").open("ab")
-        command = [sys.executable, "-m", "objstore", "serve", "--dev", "--log-level", "error"]
-        self.process = subprocess.Popen(
-            [*command, "--data", str(data), "--port", "0", "--workers", str(workers)],
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            start_new_session=True,
-        )
-        assert self.process.stdout is not None
-        found = None
-        while found is None:
-            line = self.process.stdout.readline()
-            if not line:
-                raise click.ClickException(f"the server does not start: see {self._log.name}")
-            found = re.match(r"objstore serves (\S+)", line)
-        self.endpoint = found[1]
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self._finish()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self._finish()
-
-    def _finish(self) -> None:
-        self.process.wait(START_SECONDS_MAX)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self._log.close()
-
-
-def client(endpoint: str, service: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-        config=Config(retries={"max_attempts": 0}, read_timeout=60, max_pool_connections=1),
-    )
 
 
 def digest(data: bytes) -> str:
