@@ -434,14 +434,12 @@ class Gateway:
         return Visit(bucket, key, _anonymous(request, bucket), "", "")
 
     def _keep_trace(self, request: Request, trace: Trace) -> None:
-        if self._traces is not None and trace.steps:
-            self._traces.append(
-                {
-                    "request_id": request.request_id,
-                    "operation": request.operation,
-                    "resource": request.raw_path.decode("latin-1"),
-                    "steps": trace.steps,
-                }
+        if self._traces is not None:
+            self._traces.keep(
+                trace,
+                request_id=request.request_id,
+                operation=request.operation,
+                resource=request.raw_path.decode("latin-1"),
             )
 
     def fail(self, request: Request, error: AWSError) -> Response:

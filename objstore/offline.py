@@ -16,6 +16,7 @@ from objstore.rewrap import Count, rewrap_bucket
 from objstore.settings import Settings
 from objstore.storage.store import Store
 from objstore.storage.sweep import check as check_store
+from objstore.trace import kept_traces
 from objstore.transfer.rewrap import Target
 
 
@@ -71,6 +72,7 @@ async def rewrap(
             target=target,
             report=report,
             rewrapped_max=rewrapped_max,
+            traces=kept_traces(settings.data),
         )
     finally:
         await store.close()

@@ -16,7 +16,7 @@ from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Principal
 from objstore.authorize import Authorizer
-from objstore.call import Call, Services, nothing_further
+from objstore.call import Call, Services, Trace, nothing_further
 from objstore.condition_keys import Asked, Facts
 from objstore.crypt.frames import TamperedError
 from objstore.crypt.manifest import Mode, decode
@@ -32,6 +32,7 @@ from objstore.storage.records import (
     StoredObject,
     StoreError,
 )
+from objstore.trace import TraceFile
 from objstore.transfer import events, tags
 from objstore.transfer.outgoing import ATTRIBUTE, COMPLETED, FAILED, KIND, MACS
 from objstore.transfer.replicas import replicate, replicate_marker
@@ -43,6 +44,7 @@ KEYS_AT_ONCE = 4
 ATTEMPTS_MAX = 20
 PAUSE_SECONDS_MAX = 600
 SESSION = "s3-replication"
+OPERATION = "ReplicateObject"
 
 Roles = Callable[[str, Bucket], Principal | None]
 """The session of a role, by its ARN, for a source bucket."""
@@ -52,12 +54,18 @@ class Replication:
     """Works the outbox's replication off. One a server."""
 
     def __init__(
-        self, services: Services, authorizer: Authorizer, wall: Clock, roles: Roles
+        self,
+        services: Services,
+        authorizer: Authorizer,
+        wall: Clock,
+        roles: Roles,
+        traces: TraceFile | None = None,
     ) -> None:
         self._services = services
         self._authorizer = authorizer
         self._wall = wall
         self._roles = roles
+        self._traces = traces
         self._slots = asyncio.Semaphore(KEYS_AT_ONCE)
 
     async def run(self) -> bool:
@@ -141,13 +149,27 @@ class Replication:
             raise S3Error("AccessDenied", f"S3 may not take on the role {role}")
         caller = Caller(principal, SESSION, source.region, new_request_id(), secure=True)
         self._authorize(caller, source, target, stored)
-        call = Call(replace(caller, region=target.region), self._services, nothing_further, target)
-        if stored.delete_marker:
-            await replicate_marker(call, stored)
-        elif decode(stored.manifest).mode is Mode.SSE_C:
-            await replicate_sealed(call, stored, rule, macs)
-        else:
-            await replicate(call, source, stored, rule)
+        trace = Trace(enabled=self._traces is not None)
+        caller = replace(caller, region=target.region)
+        call = Call(caller, self._services, nothing_further, target, trace, OPERATION)
+        try:
+            if stored.delete_marker:
+                await replicate_marker(call, stored)
+            elif decode(stored.manifest).mode is Mode.SSE_C:
+                await replicate_sealed(call, stored, rule, macs)
+            else:
+                await replicate(call, source, stored, rule)
+        finally:
+            self._keep_trace(call, stored)
+
+    def _keep_trace(self, call: Call, stored: StoredObject) -> None:
+        if self._traces is not None:
+            self._traces.keep(
+                call.trace,
+                request_id=call.caller.request_id,
+                operation=call.operation,
+                resource=f"/{call.bucket.name}/{stored.key.decode()}",
+            )
 
     def _authorize(
         self, caller: Caller, source: Bucket, target: Bucket, stored: StoredObject

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
+from objstore.call import Trace
 from objstore.crypt.data_keys import DataKeys
 from objstore.crypt.frames import TamperedError
 from objstore.crypt.manifest import decode
 from objstore.inspect import account_root
 from objstore.storage.records import Bucket, StoredObject
 from objstore.storage.store import Store
+from objstore.trace import TraceFile
 from objstore.transfer.rewrap import Target, check, fits, publish, rewrapped
 
+OPERATION = "rewrap"
 PAGE_VERSIONS = 500
 FAILURES_SHOWN_MAX = 100
 
@@ -51,13 +54,14 @@ async def rewrap_bucket(
     target: Target,
     report: Callable[[str], None],
     rewrapped_max: int | None = None,
+    traces: TraceFile | None = None,
 ) -> Count:
     """Go through the bucket, until `rewrapped_max` versions have changed if that is given.
 
-    `report` gets a line a page, and one for each of the first failures. Raises the KMS's error if
-    there is no such key.
+    `report` gets a line a page, and one for each of the first failures; `traces` the steps that
+    each version took. Raises the KMS's error if there is no such key.
     """
-    run = _Run(store, data_keys, clock, bucket, target, report)
+    run = _Run(store, data_keys, clock, bucket, target, report, traces)
     for page in _pages(store, bucket):
         for listed in page:
             if run.count.rewrapped == rewrapped_max:
@@ -95,6 +99,7 @@ class _Run:
         bucket: Bucket,
         target: Target,
         report: Callable[[str], None],
+        traces: TraceFile | None,
     ) -> None:
         self._store = store
         self._data_keys = data_keys
@@ -102,6 +107,7 @@ class _Run:
         self._bucket = bucket
         self._target = target
         self._report = report
+        self._traces = traces
         self._caller = account_root(bucket)
         self._key_arn = data_keys.key_arn(self._caller, target.key_id, bucket=bucket)
         self.count = Count()
@@ -131,7 +137,22 @@ class _Run:
         except AWSError:
             self.count.refused += 1
             return
-        new = rewrapped(self._data_keys, self._caller, self._bucket, stored, self._target)
+        new = self._rewrapped(stored)
         # A version that was replaced meanwhile is the next run's.
         if await publish(self._store, stored, new, now_ms=now_ms):
             self.count.rewrapped += 1
+
+    def _rewrapped(self, stored: StoredObject) -> StoredObject:
+        trace = Trace(enabled=self._traces is not None)
+        try:
+            return rewrapped(
+                self._data_keys, self._caller, self._bucket, stored, self._target, trace=trace
+            )
+        finally:
+            if self._traces is not None:
+                self._traces.keep(
+                    trace,
+                    request_id=self._caller.request_id,
+                    operation=OPERATION,
+                    resource=f"/{self._bucket.name}/{stored.key.decode()}",
+                )

@@ -11,15 +11,24 @@ from typing import Any
 
 import aiofiles
 
+from objstore.call import Trace
+
 TRACE_BYTES_MAX = 4 * 1024 * 1024
 TRACE_ANSWERS_MAX = 50
+TRACE_NAME = "trace.jsonl"
 
 
 class TraceFile:
     """Appends traces and finds them again."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "trace.jsonl"
+        self._path = folder / TRACE_NAME
+
+    def keep(self, trace: Trace, *, request_id: str, operation: str, resource: str) -> None:
+        """Write the steps that were taken, if there were any."""
+        if trace.steps:
+            named = {"request_id": request_id, "operation": operation, "resource": resource}
+            self.append({**named, "steps": trace.steps})
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one trace. Lines are short, so `O_APPEND` keeps them whole between workers."""
@@ -50,3 +59,8 @@ class TraceFile:
                 if len(found) == TRACE_ANSWERS_MAX:
                     break
         return found
+
+
+def kept_traces(folder: Path) -> TraceFile | None:
+    """The traces of a folder, for a command beside its server: only if that keeps some."""
+    return TraceFile(folder) if (folder / TRACE_NAME).exists() else None

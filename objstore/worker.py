@@ -101,7 +101,7 @@ def application() -> Application:
     authorizer = s3_authorizer(services)
     gateway = s3_door(services, authenticator, authorizer, wall, traces, audit)
     access_log = AccessLog(services, authorizer, wall)
-    replication = Replication(services, authorizer, wall, replication_roles(store, clock))
+    replication = Replication(services, authorizer, wall, replication_roles(store, clock), traces)
     background = background_work(services, clock, kms, access_log, replication)
     identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
 

@@ -55,6 +55,8 @@ class Story:
         self.download()
         self.chapter("The key is disabled, and enabled again")
         self.disable_and_enable()
+        self.chapter("Another key for the same document")
+        self.change_the_key()
 
     def prepare(self) -> None:
         if self.aws("s3api", "head-bucket", "--bucket", BUCKET, fails=None).returncode:
@@ -141,6 +143,28 @@ class Story:
         self.aws("kms", "enable-key", "--key-id", self.key_arn)
         self.aws("s3", "cp", source, str(copy))
         self.check(digest(copy) == digest(self.document), "enabled again, it works")
+
+    def change_the_key(self) -> None:
+        made = json.loads(self.aws("kms", "create-key", "--description", "Bob's next key").stdout)
+        next_arn = made["KeyMetadata"]["Arn"]
+        wanted = json.dumps({"SSEKMS": {"KMSKeyArn": next_arn}})
+        self.aws(
+            "s3api", "update-object-encryption", "--bucket", BUCKET, "--key", OBJECT,
+            "--object-encryption", wanted,
+        )  # fmt: skip
+        steps = self.trace("UpdateObjectEncryption")
+        again = self.step(steps, "ReEncrypt")
+        self.say("KMS opens the encrypted data key and encrypts it again, under the next key.")
+        self.say("The document stays as it lies: only the encrypted data key beside it changes.")
+        self.fact("KMS key", again["key_arn"])
+        self.check(again["key_arn"] == next_arn, "it is under the next key")
+        self.check(again["fingerprint"] == self.fingerprint, "the same data key as before")
+        self.check(
+            self.step(steps, "wipe")["plaintext_key_zeroed"] is True, "its memory holds zeros"
+        )
+        copy = self.folder / "last.txt"
+        self.aws("s3", "cp", f"s3://{BUCKET}/{OBJECT}", str(copy))
+        self.check(digest(copy) == digest(self.document), "Bob's copy equals his document")
 
     def aws(
         self, *arguments: str, fails: bool | None = False

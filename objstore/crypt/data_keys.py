@@ -207,7 +207,7 @@ class DataKeys:
                     place=_place(bucket, key.encode()),
                 )
                 return Envelope(choice.mode, key_arn, wrapped, context, flags=BUCKET_KEY)
-            if envelope.mode is Mode.SSE_KMS and not envelope.flags & BUCKET_KEY:
+            if by_kms_alone(envelope):
                 made = self._kms.re_encrypt(
                     forwarded,
                     wrapped=envelope.wrapped_key,
@@ -336,6 +336,11 @@ class DataKeys:
         data_key = bytearray(DATA_KEY_LENGTH)
         self._kms.fill_random(data_key)
         return data_key
+
+
+def by_kms_alone(envelope: Described) -> bool:
+    """Whether a customer's KMS key itself wraps the data key, and nothing else does."""
+    return envelope.mode is Mode.SSE_KMS and not envelope.flags & BUCKET_KEY
 
 
 def _joined(inner: bytearray, outer: bytearray) -> bytearray:

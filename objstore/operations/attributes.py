@@ -8,11 +8,10 @@ from typing import Any
 
 from objstore.call import Call, Reply
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
-from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Manifest, decode, open_manifest_checksums
 from objstore.names import page_size, whole_second
 from objstore.storage.records import StoredObject
-from objstore.transfer import versions
+from objstore.transfer import steps, versions
 from objstore.transfer.integrity import shown
 from objstore.transfer.publish import COMPOSITE
 from objstore.transfer.source import find, open_key
@@ -42,7 +41,7 @@ async def get_object_attributes(
     try:
         sums = open_manifest_checksums(data_key, manifest)
     finally:
-        wipe(data_key)
+        steps.wipe_opened(call.trace, data_key)
     algorithm = manifest.checksum_algorithm
     known = {
         "ETag": stored.etag,

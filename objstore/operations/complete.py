@@ -11,7 +11,6 @@ from kms.aws.errors import AWSError
 from objstore.call import Call, Reply
 from objstore.checksum import Algorithm, ChecksumHeaders, bad_digest
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
-from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import (
     BindingKeys,
     Manifest,
@@ -29,7 +28,7 @@ from objstore.storage.records import (
     Upload,
     UploadChangedError,
 )
-from objstore.transfer import events, lifetime, locks, outgoing, versions
+from objstore.transfer import events, lifetime, locks, outgoing, steps, versions
 from objstore.transfer.conditions import (
     NO_WRITE_CONDITIONS,
     WriteConditions,
@@ -174,7 +173,7 @@ def _known_checksum(call: Call, done: FinishedUpload, customer: CustomerKeyHeade
     try:
         sums = open_manifest_checksums(data_key, manifest)
     finally:
-        wipe(data_key)
+        steps.wipe_opened(call.trace, data_key)
     algorithm = manifest.checksum_algorithm
     return shown(algorithm, sums.get(algorithm), manifest.checksum_type)
 

@@ -14,7 +14,6 @@ from objstore.crypt.customer_keys import (
     CopySourceKeyHeaders,
     CustomerKeyHeaders,
 )
-from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Mode
 from objstore.crypt.sse import (
     ACCEPTING_SSE_C,
@@ -125,13 +124,14 @@ async def _copy(
     authorize_match(call, key, conditions.if_match)
     choice = choose(call, "CopyObject", key, encryption)
     source = keyed.source
+    steps.found(call.trace, source.bucket, source.manifest, source.stored)
     source_key = open_key(
         call, source.bucket, source.stored, source.manifest, keyed.customer, COPYING
     )
     try:
         envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
         try:
-            steps.generated(call, envelope)
+            steps.generated(call.trace, envelope)
             if check is not None:
                 check(services.store.object(call.bucket.bucket_id, key.encode(), inline=False))
             plain_md5 = envelope.mode is Mode.SSE_S3
@@ -141,9 +141,11 @@ async def _copy(
                 kept=Algorithm(algorithm) if algorithm else DEFAULT_ALGORITHM,
                 want_md5=plain_md5,
             )
-            body = await plaintext(call, source, source_key, start=0, stop=source.stored.size)
+            size = source.stored.size
+            body = await plaintext(call, source, source_key, start=0, stop=size)
+            steps.decrypted(call.trace, start=0, stop=size)
             received = await receive(services.store, envelope.key, body, digests=digests)
-            steps.encrypted(call, envelope, received)
+            steps.encrypted(call.trace, envelope, received)
             new = publishable(
                 envelope,
                 data_key=envelope.key,
@@ -155,9 +157,9 @@ async def _copy(
             )
             new = outgoing.bound(call, envelope.key, new)
         finally:
-            steps.wipe_envelope(call, envelope)
+            steps.wipe_envelope(call.trace, envelope)
     finally:
-        wipe(source_key)
+        steps.wipe_opened(call.trace, source_key)
     await publish(call, received, new, check, event="ObjectCreated:Copy")
     return {
         "CopyObjectResult": _result(new, received.checksum),

@@ -66,7 +66,9 @@ async def update_object_encryption(
         stored = find(call, call.bucket, key, version_id, inline=False, method="PUT")
         now_ms = attributes.now_ms(call)
         rewrap.check(stored, decode(stored.manifest), now_ms=now_ms)
-        new = rewrap.rewrapped(services.data_keys, call.caller, call.bucket, stored, target)
+        new = rewrap.rewrapped(
+            services.data_keys, call.caller, call.bucket, stored, target, trace=call.trace
+        )
         if await rewrap.publish(services.store, stored, new, now_ms=now_ms):
             return {}
     raise S3Error("OperationAborted")

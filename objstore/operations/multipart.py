@@ -15,7 +15,6 @@ from objstore.crypt.customer_keys import (
     CopySourceKeyHeaders,
     CustomerKeyHeaders,
 )
-from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Mode
 from objstore.crypt.sse import (
     NO_ENCRYPTION_HEADERS,
@@ -109,7 +108,7 @@ async def create_multipart_upload(
     storage_class = headers.storage_class or STANDARD
     envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
     try:
-        steps.generated(call, envelope)
+        steps.generated(call.trace, envelope)
         recipe = make_recipe(
             services.data_keys,
             envelope,
@@ -122,7 +121,7 @@ async def create_multipart_upload(
             checksum_type=kind,
         )
     finally:
-        steps.wipe_envelope(call, envelope)
+        steps.wipe_envelope(call.trace, envelope)
     upload = Upload(
         upload_id=upload_id,
         bucket_id=call.bucket.bucket_id,
@@ -181,11 +180,10 @@ async def upload_part(
     locks.require_digest(digests.declared, call.bucket, upload.attributes, request="Put Part")
     data_key = open_upload_key(call, upload, recipe, customer)
     try:
-        steps.unwrapped(call, manifest, data_key)
         part, received = await _take(call, upload, part_number, data_key, body, digests)
-        steps.encrypted(call, manifest, received)
+        steps.encrypted(call.trace, manifest, received)
     finally:
-        steps.wipe_opened(call, data_key)
+        steps.wipe_opened(call.trace, data_key)
     await commit(call.services.store, received, call.services.store.put_part(part))
     verified = digests.verified
     return {
@@ -236,16 +234,19 @@ async def _copy_part(
     start, stop = (0, size) if text is None else parse_copy_range(text, size)
     kept = kept_algorithm(upload)
     digests = Digests(None, kept=kept, want_md5=manifest.mode is Mode.SSE_S3)
+    steps.found(call.trace, source.bucket, source.manifest, source.stored)
     source_key = open_key(call, source.bucket, source.stored, source.manifest, keys.source, COPYING)
     try:
         data_key = open_upload_key(call, upload, recipe, keys.target)
         try:
             body = await plaintext(call, source, source_key, start=start, stop=stop)
+            steps.decrypted(call.trace, start=start, stop=stop)
             part, received = await _take(call, upload, number, data_key, body, digests)
+            steps.encrypted(call.trace, manifest, received)
         finally:
-            wipe(data_key)
+            steps.wipe_opened(call.trace, data_key)
     finally:
-        wipe(source_key)
+        steps.wipe_opened(call.trace, source_key)
     await commit(call.services.store, received, call.services.store.put_part(part))
     result = {"ETag": f'"{part.etag}"', "LastModified": instant(part.modified_ms)}
     if upload.checksum_algorithm:

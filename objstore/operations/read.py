@@ -10,7 +10,6 @@ from kms.aws.errors import AWSError
 from kms.aws.identity import PrincipalKind
 from objstore.call import Call, Reply
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
-from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import Manifest, Mode, decode, open_manifest_checksums
 from objstore.crypt.sse import context_header, describe
 from objstore.errors import S3Error
@@ -82,10 +81,9 @@ async def _get(
     manifest = decode(stored.manifest)
     span = _span(selection, manifest)
     start, stop = span or (0, stored.size)
-    steps.found(call, key, manifest, stored)
+    steps.found(call.trace, call.bucket, manifest, stored)
     data_key = open_key(call, call.bucket, stored, manifest, customer)
     try:
-        steps.unwrapped(call, manifest, data_key)
         # Only now is the manifest known to be the one that was written.
         reply = _described(call, key, stored, manifest, selection, overrides, span)
         reply.update(describe(manifest, customer))
@@ -99,9 +97,9 @@ async def _get(
             start=start,
             stop=stop,
         )
-        steps.decrypted(call, start=start, stop=stop)
+        steps.decrypted(call.trace, start=start, stop=stop)
     finally:
-        steps.wipe_opened(call, data_key)
+        steps.wipe_opened(call.trace, data_key)
     reply["Body"] = body
     return reply
 
@@ -135,9 +133,11 @@ async def head_object(
             if customers:
                 raise
             return reply
-        if selection.checksum_mode == ENABLED:
-            _add_checksum(reply, data_key, manifest, selection)
-        wipe(data_key)
+        try:
+            if selection.checksum_mode == ENABLED:
+                _add_checksum(reply, data_key, manifest, selection)
+        finally:
+            steps.wipe_opened(call.trace, data_key)
     return reply
 
 

@@ -11,12 +11,11 @@ from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
 from objstore.call import Call, Reply
-from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import authenticate, decode, encode
 from objstore.errors import S3Error
 from objstore.names import key_bytes
 from objstore.storage.records import Check, ObjectChangedError, StoredObject
-from objstore.transfer import attributes, versions
+from objstore.transfer import attributes, steps, versions
 from objstore.transfer.conditions import ReadConditions, failed_condition
 from objstore.transfer.receive import commit
 from objstore.transfer.source import find, open_key
@@ -175,8 +174,10 @@ def _renamed(call: Call, old: StoredObject, key: str) -> StoredObject:
         wrapped = call.services.data_keys.move(
             call.caller, manifest, data_key, bucket=call.bucket, key=key_bytes(key)
         )
-        encoded = encode(replace(manifest, key=key_bytes(key), wrapped_key=wrapped))
+        renamed = replace(manifest, key=key_bytes(key), wrapped_key=wrapped)
+        steps.moved(call.trace, manifest, renamed, data_key)
+        encoded = encode(renamed)
         mac = authenticate(data_key, encoded)
     finally:
-        wipe(data_key)
+        steps.wipe_opened(call.trace, data_key)
     return replace(old, key=key_bytes(key), manifest=encoded, mac=mac)

@@ -65,14 +65,14 @@ async def put_object(
     # S3 asks KMS before it looks at conditions and checksums, and so do we.
     envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
     try:
-        steps.generated(call, envelope)
+        steps.generated(call.trace, envelope)
         plain_md5 = envelope.mode is Mode.SSE_S3
         digests = body_digests(body, checksums, content_md5, want_md5=plain_md5)
         locks.require_digest(digests.declared, call.bucket, asked_for, request="Put Object")
         if check is not None:
             check(services.store.object(call.bucket.bucket_id, encoded_key, inline=False))
         received = await receive(services.store, envelope.key, body, digests=digests)
-        steps.encrypted(call, envelope, received)
+        steps.encrypted(call.trace, envelope, received)
         new = publishable(
             envelope,
             data_key=envelope.key,
@@ -89,7 +89,7 @@ async def put_object(
         )
         new = outgoing.bound(call, envelope.key, new)
     finally:
-        steps.wipe_envelope(call, envelope)
+        steps.wipe_envelope(call.trace, envelope)
     await publish(call, received, new, check, event=_event(call))
     return {
         "ETag": f'"{new.etag}"',

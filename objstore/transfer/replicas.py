@@ -12,7 +12,6 @@ from typing import Any
 
 from objstore.call import Call
 from objstore.checksum import Algorithm
-from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import (
     Manifest,
     Mode,
@@ -23,7 +22,7 @@ from objstore.crypt.manifest import (
 from objstore.crypt.sse import AES256, AWS_KMS, AWS_KMS_DSSE, EncryptionHeaders
 from objstore.rules import access, acl
 from objstore.storage.records import Bucket, StoredObject
-from objstore.transfer import locks, tags
+from objstore.transfer import locks, steps, tags
 from objstore.transfer.encryption import choose
 from objstore.transfer.integrity import DEFAULT_ALGORITHM, Digests
 from objstore.transfer.outgoing import ATTRIBUTE, KMS_MODES, REPLICA
@@ -57,17 +56,20 @@ async def replicate(
     key = stored.key.decode()
     choice = choose(call, "ReplicateObject", key, encryption_of(manifest.mode, rule))
     services = call.services
+    steps.found(call.trace, source, manifest, stored)
     source_key = open_key(call, source, stored, manifest)
     received: list[Received] = []
     try:
         envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
         try:
+            steps.generated(call.trace, envelope)
             sums = open_manifest_checksums(source_key, manifest)
             named = CopySource(source, key, stored.version_id, stored, manifest)
             start = 0
             for part in manifest.parts:
                 stop = start + part.length
                 body = await plaintext(call, named, source_key, start=start, stop=stop)
+                steps.decrypted(call.trace, start=start, stop=stop)
                 digests = Digests(None, kept=_algorithm(manifest))
                 inline = len(manifest.parts) == 1
                 received.append(
@@ -75,6 +77,7 @@ async def replicate(
                         services.store, envelope.key, body, digests=digests, inline=inline
                     )
                 )
+                steps.encrypted(call.trace, envelope, received[-1])
                 start = stop
             new = publishable(
                 envelope,
@@ -87,12 +90,12 @@ async def replicate(
                 version_id=stored.version_id,
             )
         finally:
-            envelope.wipe()
+            steps.wipe_envelope(call.trace, envelope)
     except BaseException:
         await _discard(call, received)
         raise
     finally:
-        wipe(source_key)
+        steps.wipe_opened(call.trace, source_key)
     try:
         await commit(services.store, None, services.store.put_object(new))
     except Exception:

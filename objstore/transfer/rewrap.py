@@ -7,8 +7,8 @@ not. Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/update-sse-en
 from dataclasses import dataclass, replace
 
 from kms.aws.identity import Caller
+from objstore.call import Trace
 from objstore.crypt.data_keys import DataKeys
-from objstore.crypt.frames import wipe
 from objstore.crypt.manifest import (
     BUCKET_KEY,
     DERIVED_CHECKSUMS,
@@ -23,7 +23,7 @@ from objstore.crypt.sse import ARN_CONTEXT_KEY, Choice
 from objstore.errors import S3Error
 from objstore.storage.records import Bucket, StoredObject
 from objstore.storage.store import Store
-from objstore.transfer import locks
+from objstore.transfer import locks, steps
 from objstore.transfer.source import check_place
 
 WRAPPED_ANEW = frozenset({Mode.SSE_S3, Mode.SSE_KMS})
@@ -68,22 +68,31 @@ def check(stored: StoredObject, manifest: Manifest, *, now_ms: int) -> None:
 
 
 def rewrapped(
-    data_keys: DataKeys, caller: Caller, bucket: Bucket, stored: StoredObject, target: Target
+    data_keys: DataKeys,
+    caller: Caller,
+    bucket: Bucket,
+    stored: StoredObject,
+    target: Target,
+    *,
+    trace: Trace,
 ) -> StoredObject:
     """The row with its data key under `target`; the context that a client gave stays with it.
 
     Asks the KMS as `caller`. Raises its refusals, and TamperedError.
     """
     manifest = decode(stored.manifest)
+    steps.found(trace, bucket, manifest, stored)
     own = {name: value for name, value in manifest.context.items() if name != ARN_CONTEXT_KEY}
     choice = Choice(Mode.SSE_KMS, target.key_id, own, target.bucket_key)
     data_key = data_keys.open(caller, manifest, bucket=bucket, key=manifest.key)
     try:
         verify(data_key, stored.manifest, stored.mac)
         check_place(stored, manifest)
+        steps.unwrapped(trace, manifest, data_key)
         envelope = data_keys.rewrap(
             caller, manifest, data_key, choice, bucket=bucket, key=manifest.key.decode()
         )
+        steps.rewrapped(trace, manifest, envelope, data_key)
         encoded = encode(
             replace(
                 manifest,
@@ -96,7 +105,7 @@ def rewrapped(
         )
         return replace(stored, manifest=encoded, mac=authenticate(data_key, encoded))
     finally:
-        wipe(data_key)
+        steps.wipe_opened(trace, data_key)
 
 
 async def publish(store: Store, old: StoredObject, new: StoredObject, *, now_ms: int) -> bool:

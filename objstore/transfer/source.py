@@ -11,7 +11,7 @@ from objstore.crypt.manifest import Manifest, decode, verify
 from objstore.errors import S3Error
 from objstore.names import http_date, key_bytes
 from objstore.storage.records import Bucket, StoredObject
-from objstore.transfer import archive, versions
+from objstore.transfer import archive, steps, versions
 from objstore.transfer.receive import Plaintext
 from objstore.transfer.send import send
 
@@ -98,6 +98,7 @@ def open_key(
     except BaseException:
         wipe(data_key)
         raise
+    steps.unwrapped(call.trace, manifest, data_key)
     return data_key
 
 

@@ -10,13 +10,13 @@ import hashlib
 from base64 import b64encode
 from typing import TYPE_CHECKING, NamedTuple
 
-from objstore.call import Call
-from objstore.crypt.data_keys import Envelope, Wrapped
+from objstore.call import Call, Trace
+from objstore.crypt.data_keys import Envelope, Wrapped, by_kms_alone
 from objstore.crypt.frames import CHUNK_LOG2, DATA_KEY_LENGTH, wipe
 from objstore.crypt.manifest import BUCKET_KEY, Manifest, Mode, layers_of
 from objstore.crypt.sse import AES256, AWS_KMS, AWS_KMS_DSSE, SSE_C, Choice, Described
 from objstore.crypt.wrapped import split
-from objstore.storage.records import INLINE, StoredObject
+from objstore.storage.records import INLINE, Bucket, StoredObject
 
 if TYPE_CHECKING:
     from objstore.transfer.receive import Received
@@ -68,25 +68,19 @@ def request(call: Call, operation: str, key: str, choice: Choice) -> None:
         )
 
 
-def generated(call: Call, envelope: Envelope) -> None:
+def generated(trace: Trace, envelope: Envelope) -> None:
     """There is a data key, in plaintext and wrapped; one for each layer."""
-    if call.trace.steps is not None:
+    if trace.steps is not None:
         for layer in _layers(envelope, envelope.key):
-            call.trace.step(
-                layer.wrapper.made,
-                **layer.shown,
-                encryption_context=dict(envelope.context),
-                fingerprint=_fingerprint(layer.data_key),
-                wrapped_key=b64encode(layer.wrapped).decode(),
-            )
+            _wrapped(trace, envelope, layer, layer.wrapper.made)
 
 
-def encrypted(call: Call, envelope: Described, received: "Received") -> None:
+def encrypted(trace: Trace, envelope: Described, received: "Received") -> None:
     """The bytes were sealed and stored."""
-    if call.trace.steps is None:
+    if trace.steps is None:
         return
     blob_id = received.blob.blob_id.hex()
-    call.trace.step(
+    trace.step(
         "encrypt",
         suite=SUITE_NAME,
         layers=layers_of(envelope.mode),
@@ -95,24 +89,24 @@ def encrypted(call: Call, envelope: Described, received: "Received") -> None:
         plaintext_bytes=received.size,
         sealed_bytes=received.blob.size,
     )
-    call.trace.step("store", blob_id=blob_id, directory=_place(received.blob.directory))
+    trace.step("store", blob_id=blob_id, directory=_place(received.blob.directory))
 
 
-def wipe_envelope(call: Call, envelope: Envelope) -> None:
+def wipe_envelope(trace: Trace, envelope: Envelope) -> None:
     """Wipe the plaintext key of a write, and show that it is gone."""
     data_key = envelope.plaintext
     envelope.wipe()
-    if call.trace.steps is not None:
-        call.trace.step("wipe", plaintext_key_zeroed=not any(data_key or b""))
+    if trace.steps is not None:
+        trace.step("wipe", plaintext_key_zeroed=not any(data_key or b""))
 
 
-def found(call: Call, key: str, manifest: Manifest, stored: StoredObject) -> None:
+def found(trace: Trace, bucket: Bucket, manifest: Manifest, stored: StoredObject) -> None:
     """The row was read: here is the wrapped key beside the blob."""
-    if call.trace.steps is not None:
-        call.trace.step(
+    if trace.steps is not None:
+        trace.step(
             "read row",
-            bucket=call.bucket.name,
-            key=key,
+            bucket=bucket.name,
+            key=stored.key.decode(),
             algorithm=_ALGORITHMS[manifest.mode],
             **_key_arn(manifest),
             wrapped_key=b64encode(manifest.wrapped_key).decode(),
@@ -121,11 +115,11 @@ def found(call: Call, key: str, manifest: Manifest, stored: StoredObject) -> Non
         )
 
 
-def unwrapped(call: Call, manifest: Manifest, data_key: bytearray) -> None:
+def unwrapped(trace: Trace, manifest: Manifest, data_key: bytearray) -> None:
     """The plaintext key is back for the wrapped one."""
-    if call.trace.steps is not None:
+    if trace.steps is not None:
         for layer in _layers(manifest, data_key):
-            call.trace.step(
+            trace.step(
                 layer.wrapper.opened,
                 **layer.shown,
                 encryption_context=dict(manifest.context),
@@ -133,17 +127,42 @@ def unwrapped(call: Call, manifest: Manifest, data_key: bytearray) -> None:
             )
 
 
-def decrypted(call: Call, *, start: int, stop: int) -> None:
+def rewrapped(trace: Trace, old: Wrapped, new: Wrapped, data_key: bytearray) -> None:
+    """The same data key was wrapped again; ReEncrypt does that inside the KMS."""
+    if trace.steps is not None:
+        (layer,) = _layers(new, data_key)
+        by_kms = "ReEncrypt" if by_kms_alone(old) else "Encrypt"
+        _wrapped(trace, new, layer, by_kms if layer.wrapper is _KMS else layer.wrapper.made)
+
+
+def moved(trace: Trace, old: Wrapped, new: Wrapped, data_key: bytearray) -> None:
+    """The data key belongs to another name, if what wraps it has anything to do with names."""
+    if trace.steps is not None and new.wrapped_key != old.wrapped_key:
+        for layer in _layers(new, data_key):
+            _wrapped(trace, new, layer, layer.wrapper.made)
+
+
+def decrypted(trace: Trace, *, start: int, stop: int) -> None:
     """The first bytes were opened and verified."""
-    if call.trace.steps is not None:
-        call.trace.step("decrypt", suite=SUITE_NAME, first_byte=start, plaintext_bytes=stop - start)
+    if trace.steps is not None:
+        trace.step("decrypt", suite=SUITE_NAME, first_byte=start, plaintext_bytes=stop - start)
 
 
-def wipe_opened(call: Call, data_key: bytearray) -> None:
+def wipe_opened(trace: Trace, data_key: bytearray) -> None:
     """Wipe the plaintext key that was opened, and show that it is gone."""
     wipe(data_key)
-    if call.trace.steps is not None:
-        call.trace.step("wipe", plaintext_key_zeroed=not any(data_key))
+    if trace.steps is not None:
+        trace.step("wipe", plaintext_key_zeroed=not any(data_key))
+
+
+def _wrapped(trace: Trace, sealed: Described, layer: _Layer, step: str) -> None:
+    trace.step(
+        step,
+        **layer.shown,
+        encryption_context=dict(sealed.context),
+        fingerprint=_fingerprint(layer.data_key),
+        wrapped_key=b64encode(layer.wrapped).decode(),
+    )
 
 
 def _layers(sealed: Wrapped, data_key: bytearray) -> list[_Layer]:

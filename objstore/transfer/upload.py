@@ -45,6 +45,7 @@ from objstore.crypt.manifest import (
 )
 from objstore.errors import S3Error
 from objstore.storage.records import NULL_VERSION, Bucket, Part, Upload
+from objstore.transfer import steps
 from objstore.transfer.integrity import DEFAULT_ALGORITHM
 from objstore.transfer.publish import COMPOSITE, FULL_OBJECT, Description, Stored
 from objstore.transfer.ranges import PART_NUMBER_MAX
@@ -208,6 +209,7 @@ def open_upload_key(
     except BaseException:
         wipe(data_key)
         raise
+    steps.unwrapped(call.trace, recipe.manifest, data_key)
     return data_key
 
 
@@ -226,7 +228,7 @@ def open_binding_keys(
         try:
             return BindingKeys.derive(data_key)
         finally:
-            wipe(data_key)
+            steps.wipe_opened(call.trace, data_key)
     keys = call.services.data_keys.open_binding(recipe.sealed_keys, upload_id=upload.upload_id)
     try:
         verify(keys, recipe.encoded, recipe.mac)

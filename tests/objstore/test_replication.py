@@ -3,6 +3,7 @@
 import hashlib
 import json
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from objstore.crypt.manifest import decode
 from objstore.crypt.sse import ACCEPTING_SSE_C, SETTING, EncryptionHeaders
 from objstore.replication import Replication
 from objstore.storage.records import BusyError
+from objstore.trace import TraceFile
 from objstore.transfer.attributes import AttributeHeaders
 from objstore.transfer.content import ContentHeaders
 from objstore.transfer.outgoing import KIND
@@ -199,6 +201,28 @@ async def test_objects_under_kms_keys_get_the_destinations_key(replicating: Repl
     target = replicating.s3.store.bucket("target")
     manifest = decode(replicating.s3.store.object(target.bucket_id, b"a").manifest)
     assert manifest.context == {"aws:s3:arn": "arn:aws:s3:::target/a"}
+
+
+async def test_the_steps_of_a_replica_are_kept(replicating: Replicating, tmp_path: Path) -> None:
+    replicating.plant_key()
+    encryption = {"EncryptionConfiguration": {"ReplicaKmsKeyID": KEY_ID}}
+    destination = {**RULE["Destination"], **encryption}
+    await replicating.configure(SourceSelectionCriteria=SELECT_KMS, Destination=destination)
+    replicating.replication._traces = TraceFile(tmp_path)
+    await replicating.s3.put("a", b"secret", encryption=KMS)
+    await replicating.s3.call("DeleteObject", key="a")
+    await replicating.replication.run()
+    found = await TraceFile(tmp_path).find()
+    assert [(trace["operation"], trace["resource"]) for trace in found] == [
+        ("ReplicateObject", "/target/a")
+    ]
+    taken = found[0]["steps"]
+    assert [step["step"] for step in taken] == [
+        *("request", "read row", "Decrypt", "GenerateDataKey", "decrypt"),
+        *("encrypt", "store", "wipe", "wipe"),
+    ]
+    assert taken[1]["bucket"] == "bucket"
+    assert taken[3]["key_arn"].endswith(KEY_ID)
 
 
 async def test_two_layers_stay_two_layers(replicating: Replicating) -> None:

@@ -1,6 +1,7 @@
 """A bucket under another key: what is counted, what is passed over, and going on."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from objstore.crypt.manifest import decode
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.rewrap import Count, rewrap_bucket
 from objstore.storage.records import StoredObject
+from objstore.trace import TraceFile
 from objstore.transfer.rewrap import Target
 
 
@@ -26,6 +28,28 @@ async def run(s3: Any, key_id: str, *, bucket_key: bool = False, most: int | Non
         rewrapped_max=most,
     )
     return count, lines
+
+
+async def test_each_version_leaves_its_steps(s3: Any, tmp_path: Path) -> None:
+    old, new = s3.make_key(), s3.make_key()
+    await s3.put("a", b"1")
+    await s3.put("b/\u00e9", b"2", encryption=EncryptionHeaders("aws:kms", old))
+    await s3.put("c", b"3", encryption=EncryptionHeaders("aws:kms", new))
+    traces = TraceFile(tmp_path)
+    await rewrap_bucket(
+        s3.store,
+        s3.services.data_keys,
+        s3.clock,
+        bucket=s3.bucket,
+        target=Target(new, False),
+        report=lambda line: None,
+        traces=traces,
+    )
+    found = await traces.find(operation="rewrap")
+    assert [(r["resource"], [step["step"] for step in r["steps"]]) for r in found] == [
+        ("/bucket/b/\u00e9", ["read row", "Decrypt", "ReEncrypt", "wipe"]),
+        ("/bucket/a", ["read row", "unwrap by S3's key", "Encrypt", "wipe"]),
+    ]
 
 
 async def test_every_version_of_every_mode(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:

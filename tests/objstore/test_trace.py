@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from objstore import trace
-from objstore.trace import TraceFile
+from objstore.call import Trace
+from objstore.trace import TraceFile, kept_traces
 
 
 async def test_traces_are_found_newest_first(tmp_path: Path) -> None:
@@ -27,3 +28,23 @@ async def test_a_full_file_starts_anew(tmp_path: Path, monkeypatch: pytest.Monke
         file.append({"request_id": str(number)})
     assert (tmp_path / "trace.jsonl").stat().st_size < 200
     assert await file.find(request_id="49")
+
+
+async def test_steps_are_kept_under_the_name_of_their_request(tmp_path: Path) -> None:
+    file = TraceFile(tmp_path)
+    named = {"request_id": "1", "operation": "PutObject", "resource": "/b/k"}
+    file.keep(Trace(enabled=True), **named)
+    assert await file.find() == []
+    taken = Trace(enabled=True)
+    taken.step("Decrypt", fingerprint="0123456789abcdef")
+    file.keep(taken, **named)
+    steps = [{"step": "Decrypt", "fingerprint": "0123456789abcdef"}]
+    assert await file.find() == [{**named, "steps": steps}]
+
+
+async def test_a_command_keeps_traces_where_a_server_does(tmp_path: Path) -> None:
+    assert kept_traces(tmp_path) is None
+    TraceFile(tmp_path).append({"request_id": "0"})
+    beside = kept_traces(tmp_path)
+    assert beside is not None
+    assert await beside.find() == [{"request_id": "0"}]

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
+from objstore.call import Trace
 from objstore.crypt.frames import TamperedError
 from objstore.crypt.manifest import BUCKET_KEY, Manifest, Mode, decode
 from objstore.crypt.sse import EncryptionHeaders
@@ -21,7 +22,9 @@ async def row(s3: Any, **members: Any) -> StoredObject:
 
 
 def rewrapped(s3: Any, stored: StoredObject, target: Target) -> StoredObject:
-    return rewrap.rewrapped(s3.services.data_keys, s3.caller, s3.bucket, stored, target)
+    return rewrap.rewrapped(
+        s3.services.data_keys, s3.caller, s3.bucket, stored, target, trace=Trace(enabled=False)
+    )
 
 
 def everything_else(manifest: Manifest) -> Manifest:

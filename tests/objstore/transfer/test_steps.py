@@ -1,6 +1,7 @@
 import hashlib
 import json
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,10 @@ from objstore.call import Call, Trace
 from objstore.crypt.data_keys import Envelope
 from objstore.crypt.manifest import Mode, decode
 from objstore.crypt.sse import Choice, EncryptionHeaders
+from objstore.operations.copy import SourceNamed
+from objstore.operations.multipart import CopiedPart
+from objstore.operations.read import Selection
+from objstore.operations.rename import RenameSource
 from objstore.transfer import steps
 
 KMS = EncryptionHeaders(server_side_encryption="aws:kms")
@@ -106,6 +111,133 @@ async def test_each_mode_says_who_wraps_its_keys(
     assert CUSTOMER[1] not in text
 
 
+KMS_OPERATIONS = {"GenerateDataKey", "Decrypt", "Encrypt", "ReEncrypt"}
+OTHER_CONTEXT = b64encode(b'{"of":"the copy"}').decode()
+BUCKET_KEY = EncryptionHeaders(server_side_encryption="aws:kms", bucket_key_enabled=True)
+DSSE = EncryptionHeaders(server_side_encryption="aws:kms:dsse")
+
+
+def names(s3: Any) -> list[str]:
+    return [step["step"] for step in s3.trace.steps]
+
+
+def check_kms(s3: Any) -> None:
+    """The trace shows what the KMS has on record, in that order, and no data key."""
+    shown = [name for name in names(s3) if name in KMS_OPERATIONS]
+    assert shown == s3.kms_events()
+    text = json.dumps(s3.trace.steps)
+    for key in (b"from", b"k"):
+        stored = s3.store.object(s3.bucket.bucket_id, key)
+        if stored is not None:
+            manifest = decode(stored.manifest)
+            data_key = s3.services.data_keys.open(s3.caller, manifest, bucket=s3.bucket, key=key)
+            assert data_key.hex() not in text
+            assert b64encode(data_key).decode() not in text
+    s3.kms_events()
+
+
+async def test_a_copy_shows_how_its_source_was_opened(s3: Any) -> None:
+    await s3.put("from", LARGE, encryption=KMS)
+    [wrapped] = [step for step in s3.trace.steps if step["step"] == "GenerateDataKey"]
+    s3.kms_events()
+    own = replace(KMS, ssekms_encryption_context=OTHER_CONTEXT)
+    await s3.call("CopyObject", key="k", named=SourceNamed("bucket/from"), encryption=own)
+    assert names(s3) == [
+        *("request", "read row", "Decrypt", "GenerateDataKey", "decrypt"),
+        *("encrypt", "store", "wipe", "wipe"),
+    ]
+    shown = {step["step"]: step for step in s3.trace.steps}
+    assert shown["read row"]["key"] == "from"
+    assert shown["read row"]["wrapped_key"] == wrapped["wrapped_key"]
+    assert shown["Decrypt"]["fingerprint"] == wrapped["fingerprint"]
+    assert shown["Decrypt"]["encryption_context"] == {"aws:s3:arn": "arn:aws:s3:::bucket/from"}
+    made = shown["GenerateDataKey"]
+    assert made["fingerprint"] != wrapped["fingerprint"]
+    assert made["encryption_context"] == {"aws:s3:arn": "arn:aws:s3:::bucket/k", "of": "the copy"}
+    assert [step["plaintext_key_zeroed"] for step in s3.trace.steps[-2:]] == [True, True]
+    check_kms(s3)
+
+
+async def test_a_copied_part_shows_both_keys(s3: Any) -> None:
+    await s3.put("from", LARGE, encryption=DSSE)
+    upload_id = await s3.begin("k", encryption=KMS)
+    [wrapped] = [step for step in s3.trace.steps if step["step"] == "GenerateDataKey"]
+    s3.kms_events()
+    copied = CopiedPart("bucket/from", "bytes=5-99999")
+    members = {"upload_id": upload_id, "part_number": 1, "copied": copied}
+    await s3.call("UploadPartCopy", key="k", **members)
+    assert names(s3) == [
+        *("read row", "Decrypt", "unwrap by S3's key", "Decrypt", "decrypt"),
+        *("encrypt", "store", "wipe", "wipe"),
+    ]
+    of_source, of_upload = [step for step in s3.trace.steps if step["step"] == "Decrypt"]
+    assert of_upload["fingerprint"] == wrapped["fingerprint"] != of_source["fingerprint"]
+    [decrypted] = [step for step in s3.trace.steps if step["step"] == "decrypt"]
+    assert (decrypted["first_byte"], decrypted["plaintext_bytes"]) == (5, 99_995)
+    check_kms(s3)
+
+
+@pytest.mark.parametrize(
+    ("encryption", "bucket_key", "unwraps", "wraps"),
+    [
+        (EncryptionHeaders(), False, "unwrap by S3's key", "Encrypt"),
+        (EncryptionHeaders(), True, "unwrap by S3's key", "wrap by bucket key"),
+        (KMS, False, "Decrypt", "ReEncrypt"),
+        (KMS, True, "Decrypt", "wrap by bucket key"),
+        (BUCKET_KEY, False, "unwrap by bucket key", "Encrypt"),
+    ],
+)
+async def test_another_key_for_the_same_data_key(
+    s3: Any, encryption: EncryptionHeaders, bucket_key: bool, unwraps: str, wraps: str
+) -> None:
+    await s3.put("k", LARGE, encryption=encryption)
+    key_arn = s3.make_key()
+    s3.kms_events()
+    wanted = {"SSEKMS": {"KMSKeyArn": key_arn, "BucketKeyEnabled": bucket_key}}
+    await s3.call("UpdateObjectEncryption", key="k", object_encryption=wanted)
+    assert names(s3) == ["read row", unwraps, wraps, "wipe"]
+    row, opened, closed, wiped = s3.trace.steps
+    assert opened["fingerprint"] == closed["fingerprint"]
+    assert closed["wrapped_key"] != row["wrapped_key"]
+    assert closed["key_arn"] == key_arn
+    assert ("wrapped_bucket_key" in closed) == bucket_key
+    assert wiped["plaintext_key_zeroed"] is True
+    if not bucket_key and encryption is not BUCKET_KEY:
+        check_kms(s3)
+
+
+@pytest.mark.parametrize(
+    ("encryption", "shown"),
+    [
+        (KMS, ["Decrypt", "wipe"]),
+        (BUCKET_KEY, ["unwrap by bucket key", "wrap by bucket key", "wipe"]),
+    ],
+)
+async def test_a_rename_wraps_only_what_belongs_to_a_name(
+    s3: Any, encryption: EncryptionHeaders, shown: list[str]
+) -> None:
+    await s3.put("from", LARGE, encryption=encryption)
+    await s3.call("RenameObject", key="k", source=RenameSource("bucket/from"))
+    assert names(s3) == shown
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("HeadObject", {"selection": Selection(checksum_mode="ENABLED")}),
+        ("GetObjectAttributes", {"object_attributes": ["Checksum"]}),
+    ],
+)
+async def test_what_needs_the_key_for_a_checksum_shows_it(
+    s3: Any, operation: str, members: dict[str, Any]
+) -> None:
+    await s3.put("k", LARGE, encryption=KMS)
+    s3.kms_events()
+    await s3.call(operation, key="k", **members)
+    assert names(s3) == ["Decrypt", "wipe"]
+    check_kms(s3)
+
+
 async def test_objects_under_one_bucket_key_show_the_same_one(s3: Any) -> None:
     encryption = EncryptionHeaders(server_side_encryption="aws:kms", bucket_key_enabled=True)
     found = []
@@ -127,10 +259,12 @@ async def test_other_servers_show_nothing(s3: Any) -> None:
     silent = Call(s3.caller, s3.services, s3._authorize, s3.bucket, Trace(enabled=False))
     key = bytearray(range(32))
     steps.request(silent, "PutObject", "k", Choice(Mode.SSE_KMS, "key"))
-    steps.generated(silent, Envelope(Mode.SSE_KMS, "arn", b"wrapped", {}, key))
-    steps.found(silent, "k", manifest, stored)
-    steps.unwrapped(silent, manifest, key)
-    steps.decrypted(silent, start=0, stop=1)
+    steps.generated(silent.trace, Envelope(Mode.SSE_KMS, "arn", b"wrapped", {}, key))
+    steps.found(silent.trace, s3.bucket, manifest, stored)
+    steps.unwrapped(silent.trace, manifest, key)
+    steps.rewrapped(silent.trace, manifest, manifest, key)
+    steps.moved(silent.trace, manifest, replace(manifest, wrapped_key=b""), key)
+    steps.decrypted(silent.trace, start=0, stop=1)
     assert silent.trace.steps is None
 
 
@@ -139,10 +273,10 @@ async def test_keys_are_wiped_whether_or_not_anybody_looks(s3: Any, enabled: boo
     call = Call(s3.caller, s3.services, s3._authorize, s3.bucket, Trace(enabled=enabled))
     key = bytearray(range(32))
     envelope = Envelope(Mode.SSE_KMS, "arn", b"wrapped", {}, key)
-    steps.wipe_envelope(call, envelope)
+    steps.wipe_envelope(call.trace, envelope)
     assert (envelope.plaintext, any(key)) == (None, False)
     key = bytearray(range(32))
-    steps.wipe_opened(call, key)
+    steps.wipe_opened(call.trace, key)
     assert not any(key)
     wiped = {"step": "wipe", "plaintext_key_zeroed": True}
     assert call.trace.steps == ([wiped, wiped] if enabled else None)
@@ -150,9 +284,9 @@ async def test_keys_are_wiped_whether_or_not_anybody_looks(s3: Any, enabled: boo
 
 def test_a_fingerprint_is_no_key() -> None:
     key = bytearray(range(32))
-    call = Call(None, None, None, None, Trace(enabled=True))  # type: ignore[arg-type]
-    steps.generated(call, Envelope(Mode.SSE_KMS, "arn", b"wrapped", {}, key))
-    text = json.dumps(call.trace.steps)
+    trace = Trace(enabled=True)
+    steps.generated(trace, Envelope(Mode.SSE_KMS, "arn", b"wrapped", {}, key))
+    text = json.dumps(trace.steps)
     assert hashlib.sha256(key).hexdigest()[:16] in text
     assert hashlib.sha256(key).hexdigest() not in text
     assert key.hex() not in text
