@@ -451,7 +451,6 @@ class Gateway:
             request.visit.error_code = error.code
         status, headers, body = render_error(
             error,
-            resource=request.raw_path.decode("latin-1"),
             request_id=request.request_id,
             host_id=request.host_id,
             head=request.method == "HEAD",

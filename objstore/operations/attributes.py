@@ -45,7 +45,7 @@ async def get_object_attributes(
     algorithm = manifest.checksum_algorithm
     known = {
         "ETag": stored.etag,
-        "Checksum": shown(algorithm, sums.get(algorithm), manifest.checksum_type) or None,
+        "Checksum": _checksum(manifest, sums.get(algorithm)),
         "ObjectParts": _parts(stored, manifest, sums, limit, max(part_number_marker or 0, 0)),
         "StorageClass": stored.storage_class,
         "ObjectSize": stored.size,
@@ -55,6 +55,13 @@ async def get_object_attributes(
         "VersionId": versions.shown(call.bucket, stored.version_id),
         **{name: known[name] for name in object_attributes},
     }
+
+
+def _checksum(manifest: Manifest, value: str | None) -> dict[str, Any] | None:
+    """The object's checksum. Here S3 leaves out the count of parts that ends a composite one."""
+    if value is not None and manifest.checksum_type == COMPOSITE:
+        value = value.partition("-")[0]
+    return shown(manifest.checksum_algorithm, value, manifest.checksum_type) or None
 
 
 def _parts(
@@ -74,7 +81,7 @@ def _parts(
     return {
         **count,
         "PartNumberMarker": after,
-        "NextPartNumberMarker": page[-1].number if page else after,
+        "NextPartNumberMarker": page[-1].number if page else 0,
         "MaxParts": limit,
         "IsTruncated": len(following) > len(page) > 0,
         "Parts": [

@@ -62,12 +62,14 @@ async def list_buckets(
         account, prefix=prefix or "", after=after, region=bucket_region, limit=limit + 1
     )
     page = found[:limit]
+    # Who asks for nothing in particular is not told where their buckets are.
+    asked = any((prefix, max_buckets, continuation_token, bucket_region))
     return {
         "Buckets": [
             {
                 "Name": bucket.name,
                 "CreationDate": instant(bucket.created_ms),
-                "BucketRegion": bucket.region,
+                "BucketRegion": bucket.region if asked else None,
                 "BucketArn": s3_bucket(bucket.name),
             }
             for bucket in page

@@ -35,7 +35,7 @@ from objstore.transfer.conditions import (
     at_commit,
     authorize_match,
     matches,
-    write_check,
+    upload_check,
 )
 from objstore.transfer.integrity import NO_CHECKSUM_HEADERS, shown
 from objstore.transfer.publish import COMPOSITE, Description, Stored, publishable
@@ -76,11 +76,13 @@ async def complete_multipart_upload(
         upload = find_upload(call, upload_id, key)
     except S3Error:
         return _repeated(call, upload_id, key, customer)
-    check = write_check(conditions, key)
+    check = upload_check(conditions, key, begun_ms=upload.initiated_ms)
     authorize_match(call, key, conditions.if_match)
     if check is not None:
         check(store.object(call.bucket.bucket_id, upload.key, inline=False))
-    entries = (multipart_upload or {}).get("Parts") or []
+    if multipart_upload is None:
+        raise S3Error("InvalidRequest", "You must specify at least one part")
+    entries = multipart_upload.get("Parts") or []
     parts = _named_parts(upload, entries, store.parts(upload_id, after=0, limit=PART_NUMBER_MAX))
     _check_size(parts, mpu_object_size)
     _check_type(upload, checksum_type)
@@ -257,6 +259,8 @@ def _check_part_sums(
     for entry, part in zip(entries, parts, strict=True):
         algorithm, value = open_part(keys, recipe, part)
         named = entry.get(Algorithm(algorithm).member)
+        if upload.checksum_algorithm:
+            _check_other_sums(entry, algorithm)
         if named is None and upload.checksum_type == COMPOSITE:
             raise S3Error(
                 "InvalidRequest",
@@ -265,7 +269,23 @@ def _check_part_sums(
                 f"{part.number} in the request.",
             )
         if named is not None and named != value:
-            raise S3Error("InvalidPart", UploadId=upload.upload_id, PartNumber=str(part.number))
+            raise S3Error(
+                "InvalidPart",
+                UploadId=upload.upload_id,
+                PartNumber=str(part.number),
+                ETag=part.etag,
+            )
+
+
+def _check_other_sums(entry: Mapping[str, Any], algorithm: str) -> None:
+    """Refuse a part's checksum of another algorithm than the upload's."""
+    for other in Algorithm:
+        if other.value != algorithm and other.member in entry:
+            raise S3Error(
+                "BadDigest",
+                f"The {other.value.lower()} you specified for part {entry['PartNumber']} did not "
+                "match what we received.",
+            )
 
 
 def _check_whole(named: ChecksumHeaders, stored: Stored) -> None:

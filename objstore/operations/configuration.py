@@ -275,6 +275,10 @@ async def put_bucket_lifecycle_configuration(
     if lifecycle_configuration is None:
         raise S3Error("MissingRequestBodyError")
     minimum = transition_default_minimum_object_size or lifecycle.ALL_CLASSES_128K
+    if minimum not in lifecycle.MINIMUM_SIZES:
+        raise S3Error(
+            "InvalidRequest", f"Invalid TransitionDefaultMinimumObjectSize found: {minimum}"
+        )
     document = {**lifecycle.check(lifecycle_configuration), lifecycle.MINIMUM_SIZE: minimum}
     await _store(call, LIFECYCLE, document)
     return {lifecycle.MINIMUM_SIZE: minimum}

@@ -96,7 +96,7 @@ async def copy_object(
         source = copy_source(
             call, named.copy_source, expected_owner=named.expected_source_bucket_owner
         )
-        check_copy_source(source_conditions, source.stored)
+        check_copy_source(source_conditions, source.stored, call.services.clock)
         _check_self_copy(call, key, source, directives, headers, encryption)
         named_attributes = _attributes(call, key, source, directives, attributes)
         description = _description(source, directives, headers, named_attributes)

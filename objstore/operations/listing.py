@@ -79,7 +79,7 @@ async def list_objects_v2(
     reply["Contents"] = [shown(row) for row in page.objects]
     reply["KeyCount"] = len(page.objects) + len(page.common_prefixes)
     reply["ContinuationToken"] = continuation_token
-    if start_after:
+    if start_after and continuation_token is None:
         reply["StartAfter"] = encode_key(start_after.encode(), encoding_type)
     if page.next_after is not None:
         reply["NextContinuationToken"] = tokens.make(listing, page.next_after)

@@ -228,7 +228,7 @@ async def _copy_part(
     source = copy_source(
         call, copied.copy_source, expected_owner=copied.expected_source_bucket_owner
     )
-    check_copy_source(conditions, source.stored)
+    check_copy_source(conditions, source.stored, call.services.clock)
     size = source.stored.size
     text = copied.copy_source_range
     start, stop = (0, size) if text is None else parse_copy_range(text, size)

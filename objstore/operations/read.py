@@ -18,6 +18,7 @@ from objstore.storage.records import BlobMissingError, StoredObject
 from objstore.transfer import archive, attributes, content, lifetime, steps, versions
 from objstore.transfer.conditions import NO_READ_CONDITIONS, ReadConditions, check_read
 from objstore.transfer.integrity import shown
+from objstore.transfer.publish import COMPOSITE
 from objstore.transfer.ranges import Span, parse_range, part_span
 from objstore.transfer.send import Body, send
 from objstore.transfer.source import find, open_key
@@ -76,7 +77,7 @@ async def _get(
     customer: CustomerKeyHeaders,
 ) -> Reply:
     stored = find(call, call.bucket, key, selection.version_id)
-    check_read(conditions, stored)
+    check_read(conditions, stored, call.services.clock)
     archive.check_readable(stored, attributes.now_ms(call))
     manifest = decode(stored.manifest)
     span = _span(selection, manifest)
@@ -119,7 +120,7 @@ async def head_object(
     customer's key, on the other hand, is always asked for.
     """
     stored = find(call, call.bucket, key, selection.version_id, inline=False, method="HEAD")
-    check_read(conditions, stored)
+    check_read(conditions, stored, call.services.clock)
     manifest = decode(stored.manifest)
     reply = _described(
         call, key, stored, manifest, selection, overrides, _span(selection, manifest)
@@ -212,12 +213,17 @@ def _override(call: Call, reply: Reply, overrides: Overrides) -> None:
 def _add_checksum(
     reply: Reply, data_key: bytearray, manifest: Manifest, selection: Selection
 ) -> None:
-    """Add the checksum of what the reply holds: the object's or one part's, none for a range."""
+    """Add the checksum of what the reply holds: the object's, or one part's if each has its own.
+
+    A range has none, unless it is of everything.
+    """
     sums = open_manifest_checksums(data_key, manifest)
     if selection.part_number is not None and len(manifest.parts) > 1:
+        if manifest.checksum_type != COMPOSITE:
+            return
         number = manifest.parts[selection.part_number - 1].number
         value = sums.get(str(number))
         reply.update(shown(manifest.checksum_algorithm, value, manifest.checksum_type))
-    elif "ContentRange" not in reply or selection.part_number is not None:
+    elif reply["ContentLength"] == manifest.size:
         algorithm = manifest.checksum_algorithm
         reply.update(shown(algorithm, sums.get(algorithm), manifest.checksum_type))

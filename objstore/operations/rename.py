@@ -70,11 +70,11 @@ async def rename_object(
     if _was_done(call, client_token, fingerprint):
         return {}
     old = find(call, call.bucket, old_key, None, inline=False, method="PUT")
-    _check_source(source, old)
+    _check_source(source, old, call.services.clock.now())
     transaction = call.services.store.rename_object(
         old,
         _renamed(call, old, key),
-        check=_destination_check(destination, key),
+        check=_destination_check(destination, key, call.services.clock.now()),
         token=client_token or "",
         fingerprint=fingerprint,
         now_ms=attributes.now_ms(call),
@@ -127,19 +127,19 @@ def _was_done(call: Call, token: str | None, fingerprint: bytes) -> bool:
     return done is not None
 
 
-def _check_source(source: RenameSource, stored: StoredObject) -> None:
+def _check_source(source: RenameSource, stored: StoredObject, now: float) -> None:
     conditions = ReadConditions(
         source.source_if_match,
         source.source_if_none_match,
         source.source_if_modified_since,
         source.source_if_unmodified_since,
     )
-    failed = failed_condition(conditions, stored)
+    failed = failed_condition(conditions, stored, now)
     if failed is not None:
         raise S3Error("PreconditionFailed", Condition=f"x-amz-rename-source-{failed}")
 
 
-def _destination_check(destination: Destination, key: str) -> Check | None:
+def _destination_check(destination: Destination, key: str, now: float) -> Check | None:
     """What is judged in the transaction of the object that is there, or is not."""
     if destination is ANY_DESTINATION:
         return None
@@ -152,7 +152,7 @@ def _destination_check(destination: Destination, key: str) -> Check | None:
 
     def check(replaced: StoredObject | None) -> None:
         if replaced is not None:
-            failed = failed_condition(conditions, replaced)
+            failed = failed_condition(conditions, replaced, now)
         elif conditions.if_match is not None:
             raise S3Error("NoSuchKey", Key=key)
         else:

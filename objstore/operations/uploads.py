@@ -120,6 +120,7 @@ async def list_multipart_uploads(
     max_uploads: int | None = None,
 ) -> Reply:
     check_encoding_type(encoding_type)
+    _check_upload_marker(call, key_marker, upload_id_marker)
     limit = page_size(max_uploads, "max-uploads", UPLOADS_LISTED_MAX)
     page = _EMPTY
     if limit > 0:
@@ -136,7 +137,7 @@ async def list_multipart_uploads(
         "Bucket": call.bucket.name,
         "KeyMarker": encode_key((key_marker or "").encode(), encoding_type),
         "UploadIdMarker": upload_id_marker or "",
-        "Prefix": encode_key((prefix or "").encode(), encoding_type),
+        "Prefix": encode_key(prefix.encode(), encoding_type) if prefix else None,
         "Delimiter": encode_key(delimiter.encode(), encoding_type) if delimiter else None,
         "MaxUploads": limit,
         "EncodingType": encoding_type,
@@ -146,10 +147,33 @@ async def list_multipart_uploads(
             {"Prefix": encode_key(common, encoding_type)} for common in page.common_prefixes
         ],
     }
-    if page.next_key is not None:
-        reply["NextKeyMarker"] = encode_key(page.next_key, encoding_type)
-        reply["NextUploadIdMarker"] = page.next_upload
+    next_key, next_upload = _next_marker(page)
+    reply["NextKeyMarker"] = encode_key(next_key, encoding_type)
+    reply["NextUploadIdMarker"] = next_upload
     return reply
+
+
+def _check_upload_marker(call: Call, key_marker: str | None, upload_id_marker: str | None) -> None:
+    """Refuse the id of another key's upload; one that is over marks its place still."""
+    if not key_marker or not upload_id_marker:
+        return
+    upload = call.services.store.upload(upload_id_marker)
+    if upload is not None and upload.key != key_marker.encode():
+        raise S3Error(
+            "InvalidArgument",
+            "Invalid uploadId marker",
+            ArgumentName="upload-id-marker",
+            ArgumentValue=upload_id_marker,
+        )
+
+
+def _next_marker(page: UploadPage) -> tuple[bytes, str]:
+    """Where the next page starts; of the last page, S3 names the last upload."""
+    if page.next_key is not None:
+        return page.next_key, page.next_upload
+    if page.uploads:
+        return page.uploads[-1].key, page.uploads[-1].upload_id
+    return b"", ""
 
 
 def _entry(call: Call, upload: Upload, encoding_type: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from objstore.errors import S3Error
 SETTING = "lifecycle"
 MINIMUM_SIZE = "TransitionDefaultMinimumObjectSize"
 ALL_CLASSES_128K = "all_storage_classes_128K"
+MINIMUM_SIZES = (ALL_CLASSES_128K, "varies_by_storage_class")
 RULES_MAX = 1000
 ID_CHARACTERS_MAX = 255
 ID_BYTES = 36

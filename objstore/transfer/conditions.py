@@ -7,7 +7,7 @@ and RFC 9110 §13.2.2 for the precedence.
 from dataclasses import dataclass
 from datetime import datetime
 
-from kms.aws.clock import utc
+from kms.aws.clock import Clock, utc
 from objstore.call import Call
 from objstore.errors import S3Error
 from objstore.names import http_date
@@ -66,14 +66,14 @@ def matches(header: str, etag: str) -> bool:
     return False
 
 
-def check_read(conditions: ReadConditions, stored: StoredObject) -> None:
+def check_read(conditions: ReadConditions, stored: StoredObject, clock: Clock) -> None:
     """Return if the object may be sent. Raises PreconditionFailed (412) or NotModified (304).
 
     `If-Match` outranks `If-Unmodified-Since`, `If-None-Match` outranks `If-Modified-Since`.
     """
     if conditions is NO_READ_CONDITIONS:
         return
-    failed = failed_condition(conditions, stored)
+    failed = failed_condition(conditions, stored, clock.now())
     if failed is None:
         return
     if failed in ("If-Match", "If-Unmodified-Since"):
@@ -84,7 +84,7 @@ def check_read(conditions: ReadConditions, stored: StoredObject) -> None:
     )
 
 
-def check_copy_source(conditions: CopySourceConditions, stored: StoredObject) -> None:
+def check_copy_source(conditions: CopySourceConditions, stored: StoredObject, clock: Clock) -> None:
     """Return if the source may be copied. Raises PreconditionFailed; a copy is never a 304."""
     if conditions is NO_COPY_SOURCE_CONDITIONS:
         return
@@ -96,13 +96,17 @@ def check_copy_source(conditions: CopySourceConditions, stored: StoredObject) ->
             conditions.copy_source_if_unmodified_since,
         ),
         stored,
+        clock.now(),
     )
     if failed is not None:
         raise S3Error("PreconditionFailed", Condition=f"x-amz-copy-source-{failed}")
 
 
-def failed_condition(conditions: ReadConditions, stored: StoredObject) -> str | None:
-    """The header whose condition does not hold, by AWS's precedence."""
+def failed_condition(conditions: ReadConditions, stored: StoredObject, now: float) -> str | None:
+    """The header whose condition does not hold, by AWS's precedence.
+
+    A date after `now` is no condition on what was modified since, as in RFC 7232, section 3.3.
+    """
     modified = utc(stored.modified_ms // 1000)
     if conditions.if_match is not None:
         if not matches(conditions.if_match, stored.etag):
@@ -112,7 +116,9 @@ def failed_condition(conditions: ReadConditions, stored: StoredObject) -> str | 
     if conditions.if_none_match is not None:
         if matches(conditions.if_none_match, stored.etag):
             return "If-None-Match"
-    elif conditions.if_modified_since is not None and modified <= conditions.if_modified_since:
+    elif (since := conditions.if_modified_since) is not None and (
+        modified <= since and since.timestamp() <= now
+    ):
         return "If-Modified-Since"
     return None
 
@@ -150,6 +156,25 @@ def write_check(conditions: WriteConditions, key: str) -> Check | None:
             raise S3Error("PreconditionFailed", Condition="If-Match")
 
     return check
+
+
+def upload_check(conditions: WriteConditions, key: str, *, begun_ms: int) -> Check | None:
+    """The check of a completion: as `write_check`, and nobody else wrote since the upload began.
+
+    Raises what `write_check` does; the check, ConditionalRequestConflict too.
+    """
+    check = write_check(conditions, key)
+    if check is None:
+        return None
+    judge = check
+    condition = "If-None-Match" if conditions.if_match is None else "If-Match"
+
+    def check_since(replaced: StoredObject | None) -> None:
+        judge(replaced)
+        if replaced is not None and replaced.modified_ms > begun_ms:
+            raise S3Error("ConditionalRequestConflict", Condition=condition, Key=key)
+
+    return check_since
 
 
 def authorize_match(call: Call, key: str, if_match: str | None) -> None:

@@ -19,7 +19,7 @@ from objstore.storage.records import Bucket, Check, StoredObject
 SETTING = "object_lock"  # in the shape of an ObjectLockConfiguration
 RETENTION, LEGAL_HOLD = "retention", "legal_hold"
 ENABLED = "Enabled"
-GOVERNANCE, COMPLIANCE = "GOVERNANCE", "COMPLIANCE"
+GOVERNANCE, COMPLIANCE = MODES = "GOVERNANCE", "COMPLIANCE"
 ON = "ON"
 RETENTION_DAYS_MAX, RETENTION_YEARS_MAX = 36_500, 100
 BYPASS_ACTION = "s3:BypassGovernanceRetention"
@@ -73,6 +73,13 @@ def _asked_retention(headers: LockHeaders, now_ms: int) -> dict[str, Any] | None
             "InvalidArgument",
             f"{_DATE_HEADER} and {_MODE_HEADER} must both be supplied",
             ArgumentName=_DATE_HEADER if until is None else _MODE_HEADER,
+        )
+    if mode not in MODES:
+        raise S3Error(
+            "InvalidArgument",
+            "Unknown wormMode directive.",
+            ArgumentName=_MODE_HEADER,
+            ArgumentValue=mode,
         )
     return retention_of(mode, until, now_ms=now_ms, argument=_DATE_HEADER)
 

@@ -53,6 +53,10 @@ def parse_copy_range(text: str, size: int) -> Span:
             ArgumentValue=text,
         )
     start, stop = int(match[1]), int(match[2]) + 1
+    if start >= size:
+        raise S3Error(
+            "InvalidRequest", "The specified copy range is invalid for the source object size"
+        )
     if stop > size:
         raise S3Error(
             "InvalidArgument",

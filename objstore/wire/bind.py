@@ -105,6 +105,8 @@ def _scalar(model: ServiceModel, member: Member) -> _Scalar:
     if wire_name in quirks.CASELESS:
         convert = converter(shape)
         return _Scalar(name, lambda text: convert(text.upper()), False, _refuse)
+    if wire_name in quirks.OPEN_HEADERS:
+        return _Scalar(name, str, True, _refuse)
     if wire_name in quirks.LENIENT_DATES:
         return _Scalar(name, converter(shape), False, _refuse_nothing)
     refuse = _refuse_integer if shape.type in ("integer", "long") else _refuse

@@ -57,6 +57,15 @@ BODY_BYTES_MAX_OF: Mapping[str, int] = {
 LIST_ITEMS_MAX = 10_000
 LIST_ITEMS_MAX_OF: Mapping[str, int] = {"DeleteObjects": 1_000}
 
+# Enumerations of headers whose wrong values have an error that only the operation knows.
+OPEN_HEADERS = frozenset(
+    {
+        "x-amz-checksum-algorithm",
+        "x-amz-object-lock-mode",
+        "x-amz-transition-default-minimum-object-size",
+    }
+)
+
 # What S3 says about a value that is not in the enumeration: code and message by wire name, the
 # message with `{}` where it repeats the value.
 ENUM_ERRORS: Mapping[str, tuple[str, str]] = {
@@ -69,7 +78,6 @@ ENUM_ERRORS: Mapping[str, tuple[str, str]] = {
         "Legal Hold must be either of 'ON' or 'OFF'",
     ),
     "x-amz-object-ownership": ("InvalidArgument", "Invalid x-amz-object-ownership header: {}"),
-    "x-amz-object-lock-mode": ("InvalidArgument", "Unknown wormMode directive."),
     "x-amz-server-side-encryption": (
         "InvalidArgument",
         "The encryption method specified is not supported",
@@ -84,8 +92,8 @@ INTEGER_MESSAGES: Mapping[str, str] = {
 # Enumerations that S3 reads in any case: the C++ SDK sends `x-amz-checksum-mode: enabled`.
 CASELESS = frozenset({"x-amz-checksum-mode"})
 
-# Headers whose empty value is a wrong value and not an absent one.
-NEVER_EMPTY = frozenset({"x-amz-server-side-encryption"})
+# Headers and parameters whose empty value is a wrong value and not an absent one.
+NEVER_EMPTY = frozenset({"encoding-type", "x-amz-object-ownership", "x-amz-server-side-encryption"})
 
 # Headers that an operation must not have: only writes choose an encryption.
 _ENCRYPTION = frozenset(

@@ -373,13 +373,15 @@ def _scalar(start: str, end: str, text: Callable[[Any], str]) -> Writer:
     return write_scalar
 
 
-def error_document(error: AWSError, *, resource: str, request_id: str, host_id: str) -> bytes:
-    """The document of an error; it has no namespace."""
+def error_document(error: AWSError, *, request_id: str, host_id: str) -> bytes:
+    """The document of an error; it has no namespace.
+
+    The documentation's example has a `Resource`; what S3 sends has none.
+    """
     fields = {
         "Code": error.code,
         "Message": error.message,
         **error.fields,
-        "Resource": resource,
         "RequestId": request_id,
         "HostId": host_id,
     }
@@ -388,7 +390,7 @@ def error_document(error: AWSError, *, resource: str, request_id: str, host_id: 
 
 
 def render_error(
-    error: AWSError, *, resource: str, request_id: str, host_id: str, head: bool
+    error: AWSError, *, request_id: str, host_id: str, head: bool
 ) -> tuple[int, Headers, bytes]:
     """An error as a response. Answers to HEAD and 304 have no body."""
     headers = [
@@ -399,14 +401,14 @@ def render_error(
     headers.append(XML_TYPE)
     if head:
         return error.status, headers, b""
-    body = error_document(error, resource=resource, request_id=request_id, host_id=host_id)
+    body = error_document(error, request_id=request_id, host_id=host_id)
     headers.append((b"content-length", b"%d" % len(body)))
     return error.status, headers, body
 
 
 def render_embedded_error(
-    error: AWSError, *, resource: str, request_id: str, host_id: str
+    error: AWSError, *, request_id: str, host_id: str
 ) -> tuple[int, Headers, bytes]:
     """An error inside a 200, for the operations of `quirks.EMBEDDING`."""
-    body = error_document(error, resource=resource, request_id=request_id, host_id=host_id)
+    body = error_document(error, request_id=request_id, host_id=host_id)
     return 200, [XML_TYPE, (b"content-length", b"%d" % len(body))], body

@@ -176,7 +176,7 @@ async def test_a_bucket_may_be_a_host(door: Door) -> None:
         ("GET", "/bucket/%zz", 400, "InvalidURI"),
         ("GET", "/bucket/" + "k" * 1025, 400, "KeyTooLongError"),
         ("GET", "/bucket?list-type=2&max-keys=x", 400, "InvalidArgument"),
-        ("GET", "/bucket?encoding-type=x", 400, "InvalidArgument"),
+        ("GET", "/bucket?encoding-type=", 400, "InvalidArgument"),
         ("PUT", "/Bad_Name", 400, "InvalidBucketName"),
         ("PUT", "/bucket/k?partNumber=1", 400, "InvalidArgument"),
     ],
@@ -190,7 +190,7 @@ async def test_refusals_are_error_documents(
     assert answer.body.startswith(XML_HEAD + b"<Error>")
     assert answer.text("RequestId") == answer.headers["x-amz-request-id"]
     assert answer.text("HostId") == answer.headers["x-amz-id-2"]
-    assert answer.text("Resource") == target.partition("?")[0]
+    assert b"<Resource>" not in answer.body
     assert code in CATALOGUE
 
 

@@ -68,12 +68,15 @@ async def test_parts_with_checksums_are_listed_page_by_page(s3: Any) -> None:
     ]
     assert [part["ChecksumSHA256"] for part in parts["Parts"]] == values
     assert reply["Checksum"]["ChecksumType"] == "COMPOSITE"
+    assert "-" not in reply["Checksum"]["ChecksumSHA256"]
     page = (await attributes_of(s3, max_parts=1, part_number_marker=2))["ObjectParts"]
     assert [part["PartNumber"] for part in page["Parts"]] == [3]
     assert (page["PartNumberMarker"], page["NextPartNumberMarker"]) == (2, 3)
     assert page["IsTruncated"] is True
     last = (await attributes_of(s3, max_parts=1, part_number_marker=3))["ObjectParts"]
     assert ([part["PartNumber"] for part in last["Parts"]], last["IsTruncated"]) == ([5], False)
+    beyond = (await attributes_of(s3, part_number_marker=5))["ObjectParts"]
+    assert (beyond["Parts"], beyond["NextPartNumberMarker"]) == ([], 0)
 
 
 @pytest.mark.parametrize("algorithm", [None, Algorithm.CRC32])

@@ -28,9 +28,12 @@ async def test_buckets_are_listed_by_name(empty_s3: Any) -> None:
     assert reply["Buckets"][0] == {
         "Name": "albums",
         "CreationDate": datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC),
-        "BucketRegion": "us-east-1",
+        "BucketRegion": None,
         "BucketArn": "arn:aws:s3:::albums",
     }
+    for asked in ({"prefix": "a"}, {"max_buckets": 1}, {"bucket_region": "us-east-1"}):
+        page = await empty_s3.call("ListBuckets", **asked)
+        assert page["Buckets"][0]["BucketRegion"] == "us-east-1"
 
 
 async def test_buckets_are_listed_page_by_page(empty_s3: Any) -> None:

@@ -99,6 +99,12 @@ async def test_refused_completions_leave_the_upload(
     await s3.complete("k", upload_id, etags)
 
 
+async def test_a_completion_needs_a_document(s3: Any) -> None:
+    upload_id, _ = await two_parts(s3)
+    with pytest.raises(AWSError, match="InvalidRequest: You must specify at least one part"):
+        await s3.call("CompleteMultipartUpload", key="k", upload_id=upload_id)
+
+
 async def test_a_part_is_named_once(s3: Any) -> None:
     upload_id, parts = await two_parts(s3)
     twice = {"Parts": [{"PartNumber": 1, "ETag": parts[1]["ETag"]}] * 2}
@@ -173,7 +179,8 @@ async def test_checksums_of_the_whole(s3: Any, algorithm: Algorithm, kind: str) 
     got = await s3.call("HeadObject", key="k", selection=selection)
     assert (got[algorithm.member], got["ChecksumType"]) == (wanted, kind)
     part = Selection(checksum_mode="ENABLED", part_number=2)
-    assert (await s3.call("HeadObject", key="k", selection=part))[algorithm.member] == sums[1]
+    of_part = (await s3.call("HeadObject", key="k", selection=part)).get(algorithm.member)
+    assert of_part == (sums[1] if kind == COMPOSITE else None)
 
 
 async def test_checksums_of_the_parts_are_compared(s3: Any) -> None:
@@ -183,6 +190,11 @@ async def test_checksums_of_the_parts_are_compared(s3: Any) -> None:
     entry = {"PartNumber": 1, "ETag": part["ETag"]}
     with pytest.raises(AWSError, match="It was missing for part 1 in the request"):
         await s3.complete("k", upload_id, {1: part["ETag"]})
+    other = {"Parts": [{**entry, "ChecksumCRC32": "AAAAAA=="}]}
+    with pytest.raises(AWSError, match="The crc32 you specified for part 1 did not match what we"):
+        await s3.call(
+            "CompleteMultipartUpload", key="k", upload_id=upload_id, multipart_upload=other
+        )
     wrong = ChecksumHeaders(checksum_sha256="bad")
     with pytest.raises(AWSError, match="BadDigest"):  # the whole is compared first
         await s3.complete("k", upload_id, {1: part["ETag"]}, checksums=wrong)
@@ -240,6 +252,17 @@ async def test_conditions(s3: Any, conditions: WriteConditions, code: str, statu
     assert (caught.value.code, caught.value.status) == (code, status)
     await s3.complete("k", upload_id, parts, conditions=WriteConditions(if_match=old["ETag"]))
     assert (await s3.get("k"))[1] == FIRST + LAST
+
+
+async def test_what_others_wrote_since_the_upload_began_is_a_conflict(s3: Any) -> None:
+    upload_id, parts = await two_parts(s3)
+    s3.clock.advance(1)
+    new = await s3.put("k", b"in the meantime")
+    with pytest.raises(AWSError) as caught:
+        await s3.complete("k", upload_id, parts, conditions=WriteConditions(if_match=new["ETag"]))
+    assert (caught.value.code, caught.value.status) == ("ConditionalRequestConflict", 409)
+    upload_id, parts = await two_parts(s3)
+    await s3.complete("k", upload_id, parts, conditions=WriteConditions(if_match=new["ETag"]))
 
 
 async def test_a_condition_on_a_missing_key_is_not_found(s3: Any) -> None:

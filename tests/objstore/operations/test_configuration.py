@@ -138,6 +138,15 @@ async def test_a_lifecycle_needs_a_document_and_keeps_the_minimum_size(s3: Any) 
     )
     assert reply == {"TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
     assert (await call(s3, "GetBucketLifecycleConfiguration")).items() >= reply.items()
+    with pytest.raises(AWSError) as caught:
+        await call(
+            s3,
+            "PutBucketLifecycleConfiguration",
+            lifecycle_configuration={"Rules": [EXPIRE]},
+            transition_default_minimum_object_size="small",
+        )
+    assert (caught.value.code, caught.value.fields) == ("InvalidRequest", {})
+    assert caught.value.message == "Invalid TransitionDefaultMinimumObjectSize found: small"
 
 
 async def test_accelerate_wants_a_name_without_dots(empty_s3: Any) -> None:

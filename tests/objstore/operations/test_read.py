@@ -82,6 +82,9 @@ async def test_checksums_on_request(s3: Any) -> None:
         assert (reply["ChecksumSHA256"], reply["ChecksumType"]) == (value, "FULL_OBJECT")
     ranged, _ = await s3.get("k", selection=Selection(range="bytes=0-1", checksum_mode="ENABLED"))
     assert "ChecksumSHA256" not in ranged
+    for everything in ("bytes=0-", "bytes=0-99", "bytes=-4", "bytes=-99"):
+        selection = Selection(range=everything, checksum_mode="ENABLED")
+        assert (await s3.get("k", selection=selection))[0]["ChecksumSHA256"] == value
 
 
 async def test_head_without_the_key_leaves_the_checksum_out(

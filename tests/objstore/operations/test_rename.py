@@ -17,7 +17,8 @@ KMS = EncryptionHeaders(server_side_encryption="aws:kms")
 BUCKET_KEY = EncryptionHeaders(server_side_encryption="aws:kms", bucket_key_enabled=True)
 DSSE = EncryptionHeaders(server_side_encryption="aws:kms:dsse")
 DATA = b"0123456789abcdef" * 20_000
-BEFORE, AFTER = datetime(2023, 11, 1, tzinfo=UTC), datetime(2023, 12, 1, tzinfo=UTC)
+BEFORE = datetime(2023, 11, 1, tzinfo=UTC)
+PUT_AT = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 
 
 async def rename(s3: Any, source: str, key: str, **members: Any) -> Any:
@@ -111,7 +112,7 @@ async def test_what_is_replaced_is_gone(s3: Any) -> None:
         ({"destination_if_match": "*"}, None),
         ({"destination_if_match": '"other"'}, "PreconditionFailed"),
         ({"destination_if_unmodified_since": BEFORE}, "PreconditionFailed"),
-        ({"destination_if_modified_since": AFTER}, "PreconditionFailed"),
+        ({"destination_if_modified_since": PUT_AT}, "PreconditionFailed"),
     ],
 )
 async def test_conditions_on_what_is_there(
@@ -155,7 +156,7 @@ async def test_conditions_on_what_is_not_there(
     [
         ({"source_if_match": '"other"'}, "If-Match"),
         ({"source_if_none_match": "*"}, "If-None-Match"),
-        ({"source_if_modified_since": AFTER}, "If-Modified-Since"),
+        ({"source_if_modified_since": PUT_AT}, "If-Modified-Since"),
         ({"source_if_unmodified_since": BEFORE}, "If-Unmodified-Since"),
     ],
 )

@@ -171,6 +171,27 @@ async def test_uploads_are_listed_by_key_and_id(begun: Any) -> None:
         "ChecksumType": None,
     }
     assert (reply["MaxUploads"], reply["IsTruncated"]) == (1000, False)
+    assert (reply["NextKeyMarker"], reply["NextUploadIdMarker"]) == begun.ids[-1]
+    assert reply["Prefix"] is None
+
+
+async def test_an_empty_page_of_uploads_has_empty_markers(s3: Any) -> None:
+    reply = await s3.call("ListMultipartUploads", prefix="p")
+    assert (reply["NextKeyMarker"], reply["NextUploadIdMarker"]) == ("", "")
+    assert reply["Prefix"] == "p"
+
+
+async def test_an_upload_marks_a_place_among_those_of_its_key(begun: Any) -> None:
+    (_, first), (_, second) = begun.ids[:2]
+    with pytest.raises(AWSError) as caught:
+        await begun.call("ListMultipartUploads", key_marker="a", upload_id_marker=second)
+    assert (caught.value.code, caught.value.message) == (
+        "InvalidArgument",
+        "Invalid uploadId marker",
+    )
+    await begun.call("AbortMultipartUpload", key="a", upload_id=first)
+    reply = await begun.call("ListMultipartUploads", key_marker="a", upload_id_marker=first)
+    assert listed(reply) == begun.ids[1:]
 
 
 @pytest.mark.parametrize("delimiter", [None, "/"])

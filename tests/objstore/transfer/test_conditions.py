@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kms.aws.clock import FixedClock
 from kms.aws.errors import AWSError
 from objstore.storage.records import StoredObject
 from objstore.transfer.conditions import (
@@ -14,6 +15,7 @@ from objstore.transfer.conditions import (
     check_copy_source,
     check_read,
     matches,
+    upload_check,
     write_check,
 )
 
@@ -35,6 +37,8 @@ MARKER = replace(STORED, delete_marker=True, etag="")
 BEFORE = datetime(2023, 11, 14, 22, 13, 19, tzinfo=UTC)
 SAME = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 AFTER = datetime(2023, 11, 14, 22, 13, 21, tzinfo=UTC)
+FUTURE = datetime(2023, 11, 14, 22, 13, 23, tzinfo=UTC)
+CLOCK = FixedClock(1_700_000_002.0)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,8 @@ def test_etags_in_headers(header: str, holds: bool) -> None:
         (ReadConditions(if_modified_since=BEFORE), 200, ""),
         (ReadConditions(if_modified_since=SAME), 304, ""),
         (ReadConditions(if_modified_since=AFTER), 304, ""),
+        (ReadConditions(if_modified_since=FUTURE), 200, ""),
+        (ReadConditions(if_none_match='"abc"', if_modified_since=FUTURE), 304, ""),
         (ReadConditions(if_unmodified_since=BEFORE), 412, "If-Unmodified-Since"),
         (ReadConditions(if_unmodified_since=SAME), 200, ""),
         (ReadConditions(if_match='"abc"', if_unmodified_since=BEFORE), 200, ""),
@@ -80,10 +86,10 @@ def test_etags_in_headers(header: str, holds: bool) -> None:
 )
 def test_reads(conditions: ReadConditions, status: int, failed: str) -> None:
     if status == 200:
-        check_read(conditions, STORED)
+        check_read(conditions, STORED, CLOCK)
         return
     with pytest.raises(AWSError) as caught:
-        check_read(conditions, STORED)
+        check_read(conditions, STORED, CLOCK)
     assert caught.value.status == status
     if status == 412:
         assert caught.value.fields == {"Condition": failed}
@@ -101,6 +107,7 @@ def test_reads(conditions: ReadConditions, status: int, failed: str) -> None:
         (CopySourceConditions(copy_source_if_match='"x"'), "If-Match"),
         (CopySourceConditions(copy_source_if_none_match='"abc"'), "If-None-Match"),
         (CopySourceConditions(copy_source_if_modified_since=SAME), "If-Modified-Since"),
+        (CopySourceConditions(copy_source_if_modified_since=FUTURE), None),
         (CopySourceConditions(copy_source_if_unmodified_since=BEFORE), "If-Unmodified-Since"),
         (CopySourceConditions('"abc"', None, None, BEFORE), None),
         (CopySourceConditions(None, '"abc"', BEFORE, None), "If-None-Match"),
@@ -108,10 +115,10 @@ def test_reads(conditions: ReadConditions, status: int, failed: str) -> None:
 )
 def test_a_copy_is_never_unmodified(conditions: CopySourceConditions, failed: str | None) -> None:
     if failed is None:
-        check_copy_source(conditions, STORED)
+        check_copy_source(conditions, STORED, CLOCK)
         return
     with pytest.raises(AWSError) as caught:
-        check_copy_source(conditions, STORED)
+        check_copy_source(conditions, STORED, CLOCK)
     assert caught.value.status == 412
     assert caught.value.fields == {"Condition": f"x-amz-copy-source-{failed}"}
 
@@ -171,3 +178,37 @@ def test_writes(
     with pytest.raises(AWSError) as caught:
         check(replaced)
     assert (caught.value.code, caught.value.fields) == (code, fields)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "replaced", "code"),
+    [
+        (WriteConditions(if_match='"abc"'), STORED, None),
+        (WriteConditions(if_match='"x"'), STORED, "PreconditionFailed"),
+        (WriteConditions(if_match='"abc"'), None, "NoSuchKey"),
+        (WriteConditions(if_none_match="*"), None, None),
+        (WriteConditions(if_none_match="*"), MARKER, None),
+    ],
+)
+def test_completions(
+    conditions: WriteConditions, replaced: StoredObject | None, code: str | None
+) -> None:
+    check = upload_check(conditions, "k", begun_ms=STORED.modified_ms)
+    assert check is not None
+    if code is None:
+        check(replaced)
+    else:
+        with pytest.raises(AWSError, match=code):
+            check(replaced)
+    if code is None and replaced is not None:
+        later = upload_check(conditions, "k", begun_ms=STORED.modified_ms - 1)
+        assert later is not None
+        with pytest.raises(AWSError) as caught:
+            later(replaced)
+        assert (caught.value.code, caught.value.status) == ("ConditionalRequestConflict", 409)
+        header = "If-Match" if conditions.if_match else "If-None-Match"
+        assert caught.value.fields == {"Condition": header, "Key": "k"}
+
+
+def test_a_completion_without_conditions_has_no_check() -> None:
+    assert upload_check(NO_WRITE_CONDITIONS, "k", begun_ms=0) is None

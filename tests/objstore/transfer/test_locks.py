@@ -80,6 +80,18 @@ def test_requests_ask_for_locks() -> None:
             "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
         ),
         (
+            LockHeaders(object_lock_mode="governance"),
+            True,
+            "InvalidArgument",
+            "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
+        ),
+        (
+            LockHeaders("governance", utc(NOW / 1000)),
+            True,
+            "InvalidArgument",
+            "Unknown wormMode directive.",
+        ),
+        (
             LockHeaders("GOVERNANCE", utc(NOW / 1000)),
             True,
             "InvalidArgument",

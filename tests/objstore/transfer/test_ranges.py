@@ -46,13 +46,20 @@ def test_ranges(text: str, size: int, wanted: tuple[int, int] | str) -> None:
         assert parse_range(text, size) == (None if wanted == IGNORED else wanted)
 
 
+def test_copy_ranges_begin_inside() -> None:
+    with pytest.raises(AWSError) as caught:
+        parse_copy_range("bytes=10-10", 10)
+    assert caught.value.code == "InvalidRequest"
+    assert caught.value.message == "The specified copy range is invalid for the source object size"
+    assert caught.value.fields == {}
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
         ("bytes=0-9", (0, 10)),
         ("bytes=5-5", (5, 6)),
         ("bytes=0-10", None),
-        ("bytes=10-10", None),
         ("bytes=5-4", None),
         ("bytes=5-", None),
         ("bytes=-5", None),
