@@ -136,7 +136,8 @@ class Request:
         if name.startswith("alias/"):
             return self._by_alias(account, name, action or self.operation)
         if _KEY_ID.fullmatch(name) is None:
-            raise KMSError("NotFoundException", f"Invalid keyId '{key_id}'")
+            shown = f"'{name}'" if name == key_id else name
+            raise KMSError("NotFoundException", f"Invalid keyId {shown}")
         key = self.find(account, name)
         if key is None:
             raise self._absent(arn.kms_key(region, account, name), account, action)

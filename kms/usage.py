@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kms import grant_token
 from kms.errors import KMSError
-from kms.key import Key
+from kms.key import Key, check_state
 from kms.request import Request
 from kms.specs import SPECS
 
@@ -23,19 +23,23 @@ def use_for(
 ) -> Key:
     """The key that `key_id` names: authorized, in a usable state, and for `algorithm`.
 
-    Raises what `Request.use` and `check_fit` raise, and InvalidGrantTokenException.
+    Raises what `named` and `check_fit` raise, and InvalidGrantTokenException.
     """
     check_grant_tokens(request, grant_tokens)
-    return check_fit(request, request.use(key_id, action=action), usage, algorithm)
+    return check_fit(request, named(request, key_id, action), usage, algorithm)
+
+
+def named(request: Request, key_id: str, action: str | None = None) -> Key:
+    """The key that `key_id` names, authorized for `action`, by default the operation."""
+    key = request.resolve(key_id, action=action)
+    request.allow(action or request.operation, key)
+    return key
 
 
 def check_fit(request: Request, key: Key, usage: str, algorithm: str) -> Key:
-    """Raise InvalidKeyUsageException unless `key` is for `usage` and knows `algorithm`."""
-    if key.usage != usage:
-        raise KMSError(
-            "InvalidKeyUsageException",
-            f"{key.arn} key usage is {key.usage} which is not valid for {request.operation}.",
-        )
+    """Raise what KMS refuses `key` with: first for its usage, then its state, then `algorithm`."""
+    check_usage(request, key, usage)
+    check_state(key, request.operation)
     if algorithm not in SPECS[key.spec][usage]:
         if (key.spec, algorithm) in UNSUPPORTED_ALGORITHMS:
             raise KMSError("UnsupportedOperationException", f"{algorithm} is not supported")
@@ -44,6 +48,15 @@ def check_fit(request: Request, key: Key, usage: str, algorithm: str) -> Key:
             f"Algorithm {algorithm} is incompatible with key spec {key.spec}.",
         )
     return key
+
+
+def check_usage(request: Request, key: Key, usage: str) -> None:
+    """Raise InvalidKeyUsageException unless `key` is for `usage`."""
+    if key.usage != usage:
+        raise KMSError(
+            "InvalidKeyUsageException",
+            f"{key.arn} key usage is {key.usage} which is not valid for {request.operation}.",
+        )
 
 
 def check_grant_tokens(request: Request, grant_tokens: Sequence[str]) -> None:

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from kms.algorithms import oaep
 from kms.ciphertext import KIND_ENCRYPT, Blob, canonical, parse, seal, unseal
 from kms.errors import KMSError
-from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key, check_state
+from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key
 from kms.recipient import deliver, recipient_of
 from kms.request import Request
-from kms.usage import check_fit, check_grant_tokens, stop_if_dry, use_for
+from kms.usage import check_fit, check_grant_tokens, named, stop_if_dry, use_for
 
 IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
 _EMPTY: Mapping[str, str] = {}
@@ -152,15 +152,21 @@ def _open(
 ) -> tuple[Key, bytearray]:
     """Find the key of a blob, check that it may be used, and decrypt."""
     if ciphertext_blob is None:
-        raise KMSError("ValidationException", "CiphertextBlob is required.")
+        raise KMSError(
+            "ValidationException",
+            "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy "
+            "constraint: Member must not be null",
+        )
     if algorithm != SYMMETRIC_DEFAULT:
         pair = _use_named(request, key_id, algorithm, action)
         _refuse_context(context)
         private = cast(RSAPrivateKey, request.store.private_key(pair))
         return pair, oaep.decrypt(private, algorithm, ciphertext_blob)
-    named = _use_named(request, key_id, algorithm, action) if key_id is not None else None
+    given = None if key_id is None else _named(request, key_id, action)
     blob = parse(ciphertext_blob)
-    key = _key_of(request, blob, named, action)
+    key = check_fit(
+        request, _key_of(request, blob, given, action), ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
+    )
     request.material_id = blob.material_id.hex()
     material = request.store.derivation_key(key.account, key.region, request.material_id)
     return key, unseal(material, blob, canonical(context))
@@ -169,9 +175,14 @@ def _open(
 def _use_named(request: Request, key_id: str | None, algorithm: str, action: str) -> Key:
     if key_id is None:
         raise KMSError("ValidationException", "KeyId must not be null")
+    return check_fit(request, _named(request, key_id, action), ENCRYPT_DECRYPT, algorithm)
+
+
+def _named(request: Request, key_id: str, action: str) -> Key:
+    """The key that decrypts by what the request says, authorized; its ciphertext may differ."""
     if _of_another_region(request, key_id):
         raise _incorrect_key()
-    return use_for(request, key_id, ENCRYPT_DECRYPT, algorithm, action=action)
+    return named(request, key_id, action)
 
 
 def _of_another_region(request: Request, key_id: str) -> bool:
@@ -187,18 +198,18 @@ def _incorrect_key() -> KMSError:
     )
 
 
-def _key_of(request: Request, blob: Blob, named: Key | None, action: str) -> Key:
-    """The key whose material sealed `blob`, authorized and in a usable state."""
+def _key_of(request: Request, blob: Blob, given: Key | None, action: str) -> Key:
+    """The key whose material sealed `blob`, authorized; `given` is what the request named."""
     region, material_id = request.caller.region, blob.material_id.hex()
     material = request.store.material(request.caller.account, region, material_id)
     if material is None:
         material = request.store.material_in(region, material_id)
-    if named is not None:
+    if given is not None:
         if material is None:
             raise KMSError("InvalidCiphertextException")
-        if (material.account, material.key_id) != (named.account, named.key_id):
+        if (material.account, material.key_id) != (given.account, given.key_id):
             raise _incorrect_key()
-        return named
+        return given
     key = request.find(material.account, material.key_id) if material is not None else None
     if key is None:
         raise _refers_to_nothing()
@@ -209,8 +220,7 @@ def _key_of(request: Request, blob: Blob, named: Key | None, action: str) -> Key
             raise
         # The caller named no key, so even the id of another account's would be news.
         raise _refers_to_nothing() from None
-    check_state(key, request.operation)
-    return check_fit(request, key, ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
+    return key
 
 
 def _refers_to_nothing() -> KMSError:

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from kms.algorithms.keys import PRIVATE_KEY_SPECS, generate_private, private_der, public_der
 from kms.ciphertext import KIND_DATA_KEY, canonical, seal
 from kms.errors import KMSError
-from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key
+from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key, check_state
 from kms.recipient import deliver, recipient_of
 from kms.request import Request
-from kms.usage import check_fit, check_grant_tokens, stop_if_dry
+from kms.usage import check_grant_tokens, check_usage, named, stop_if_dry
 
 _EMPTY: Mapping[str, str] = {}
 _DATA_KEY_BYTES = {"AES_256": 32, "AES_128": 16}
@@ -33,6 +33,7 @@ def generate_data_key(
 ) -> dict[str, Any]:
     key = _wrapping(request, key_id, encryption_context, grant_tokens)
     length = _data_key_length(key_spec, number_of_bytes)
+    _check_wraps(request, key)
     context = canonical(encryption_context)
     receiver = recipient_of(recipient)
     stop_if_dry(dry_run)
@@ -80,6 +81,7 @@ def generate_data_key_pair(
     dry_run: bool = False,
 ) -> dict[str, Any]:
     key = _wrapping(request, key_id, encryption_context, grant_tokens)
+    _check_wraps(request, key)
     if key_pair_spec not in PRIVATE_KEY_SPECS:
         raise KMSError("UnsupportedOperationException", f"{key_pair_spec} is not supported")
     context = canonical(encryption_context)
@@ -136,10 +138,20 @@ def generate_random(
 def _wrapping(
     request: Request, key_id: str, context: Mapping[str, str], grant_tokens: Sequence[str]
 ) -> Key:
-    """The symmetric key that will wrap what is generated."""
+    """The key, authorized, that will wrap what is generated if `_check_wraps` lets it."""
     request.context = context
     check_grant_tokens(request, grant_tokens)
-    return check_fit(request, request.use(key_id), ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
+    return named(request, key_id)
+
+
+def _check_wraps(request: Request, key: Key) -> None:
+    """Raise what KMS refuses `key` with, unless it is usable and symmetric."""
+    check_usage(request, key, ENCRYPT_DECRYPT)
+    check_state(key, request.operation)
+    if key.spec != SYMMETRIC_DEFAULT:
+        raise KMSError(
+            "InvalidKeyUsageException", "You cannot generate a data key with an asymmetric CMK"
+        )
 
 
 def _seal(request: Request, key: Key, plaintext: bytearray, context: bytes) -> bytes:

@@ -101,6 +101,7 @@ def delete_imported_key_material(
     request: Request, *, key_id: str, key_material_id: str | None = None
 ) -> dict[str, Any]:
     key = _external(request, key_id)
+    _check_members(key, None, None, key_material_id)
     wanted = key_material_id or key.material_id
 
     def delete(edit: Edit, stored: Key) -> Key:
@@ -165,23 +166,23 @@ def _check_validity(expiration_model: str, valid_to: float | None, now: float) -
 def _check_members(
     key: Key, import_type: str | None, description: str | None, material_id: str | None
 ) -> None:
-    if not key.rotates and (description is not None or material_id is not None):
-        raise KMSError(
-            "ValidationException",
-            "KeyMaterialDescription and KeyMaterialId are valid only for symmetric encryption "
-            "keys.",
-        )
+    given = {
+        "importType": import_type,
+        "keyMaterialId": material_id,
+        "keyMaterialDescription": description,
+    }
+    for name, value in given.items():
+        if value is not None and not key.rotates:
+            raise KMSError(
+                "ValidationException",
+                f"Input parameter {name} cannot be used with {key.spec} imported keys.",
+            )
     if import_type != NEW:
         return
     if material_id is not None:
         raise KMSError(
             "ValidationException",
-            f"KeyMaterialId cannot be specified if the ImportType is {NEW}.",
-        )
-    if not key.rotates and key.material_id:
-        raise KMSError(
-            "ValidationException",
-            f"ImportType {NEW} is valid only for symmetric encryption keys.",
+            f"Input parameter keyMaterialId cannot be used with {NEW} importType.",
         )
     if key.replica:
         raise KMSError(

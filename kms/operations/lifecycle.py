@@ -242,7 +242,6 @@ def _kind(
         raise KMSError("UnsupportedOperationException", f"Origin {origin} is not supported")
     if origin == ORIGIN_EXTERNAL and spec in NOT_IMPORTED:
         raise KMSError(
-            "UnsupportedOperationException",
-            f"KeySpec {spec} is not supported with Origin {ORIGIN_EXTERNAL}",
+            "ValidationException", f"KeySpec {spec} is not supported for Origin {ORIGIN_EXTERNAL}"
         )
     return spec, usage

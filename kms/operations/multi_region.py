@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kms.aws import arn
 from kms.errors import KMSError
 from kms.key import ORIGIN_EXTERNAL, Key, KeyState, Material, MaterialState, check_state
 from kms.metadata import key_metadata
@@ -23,6 +22,7 @@ from kms.store_edits import Edit
 
 CREATING_SECONDS = 5
 UPDATING_SECONDS = 5
+PARTITION_PREFIXES = ("cn-", "us-gov-", "us-iso", "eu-iso", "eusc-")
 
 
 def replicate_key(
@@ -35,7 +35,12 @@ def replicate_key(
     description: str = "",
     tags: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
-    key = _primary(request, key_id)
+    key = request.own(key_id)
+    if not key.multi_region or key.replica:
+        raise KMSError(
+            "UnsupportedOperationException", f"{key.arn} is not a multi-region primary key."
+        )
+    _check_region(key, replica_region)
     there = request.in_region(replica_region)
     there.allow_account("CreateKey")
     if tags:
@@ -62,7 +67,10 @@ def replicate_key(
 
     def copy(edit: Edit, stored: Key) -> Key:
         if edit.key(key.account, replica_region, key.key_id) is not None:
-            raise KMSError("AlreadyExistsException", f"{draft.arn} already exists.")
+            raise KMSError(
+                "AlreadyExistsException",
+                "You can create only one replica of each primary key in each AWS Region.",
+            )
         check_quota(edit, key.account, replica_region)
         edit.add_key(replace(draft, material_id=stored.material_id))
         for material in edit.materials(stored):
@@ -72,29 +80,36 @@ def replicate_key(
     request.change(key, copy)
     replica = request.store.key(key.account, replica_region, key.key_id)
     assert replica is not None
-    return {
+    reply: dict[str, Any] = {
         "ReplicaKeyMetadata": key_metadata(request.store, replica),
         "ReplicaPolicy": replica.policy,
-        "ReplicaTags": [{"TagKey": name, "TagValue": value} for name, value in replica.tags],
     }
+    if replica.tags:
+        reply["ReplicaTags"] = [{"TagKey": name, "TagValue": value} for name, value in replica.tags]
+    return reply
 
 
 def update_primary_region(request: Request, *, key_id: str, primary_region: str) -> dict[str, Any]:
-    key = _primary(request, key_id)
+    key = request.own(key_id)
+    if not key.multi_region or key.replica:
+        raise KMSError("KMSInvalidStateException", f"{key.arn} is not a multi-Region primary key.")
     check_state(key, request.operation)
     if primary_region == key.region:
-        raise KMSError("ValidationException", f"{key.arn} is already the primary key.")
-    missing = arn.kms_key(primary_region, key.account, key.key_id)
+        return {}
+    missing = KMSError(
+        "ValidationException",
+        f"{key.key_id} does not have a replica key in the specified Region.",
+    )
     replica = request.store.key(key.account, primary_region, key.key_id)
     if replica is None:
-        raise KMSError("NotFoundException", f"Key '{missing}' does not exist")
+        raise missing
     request.in_region(primary_region).allow(request.operation, replica)
     settles_at = request.clock.now() + UPDATING_SECONDS
 
     def exchange(edit: Edit, stored: Key) -> Key:
         successor = edit.key(key.account, primary_region, key.key_id)
         if successor is None:
-            raise KMSError("NotFoundException", f"Key '{missing}' does not exist")
+            raise missing
         check_state(successor, request.operation)
         for member in edit.related(stored):
             edit.put_key(replace(member, primary_region=primary_region))
@@ -125,13 +140,23 @@ def update_primary_region(request: Request, *, key_id: str, primary_region: str)
     return {}
 
 
-def _primary(request: Request, key_id: str) -> Key:
-    key = request.own(key_id)
-    if not key.multi_region or key.replica:
+def _check_region(key: Key, region: str) -> None:
+    """Raise ValidationException for a Region that cannot have a replica of `key`."""
+    if region == key.region:
         raise KMSError(
-            "UnsupportedOperationException", f"{key.arn} is not a multi-region primary key."
+            "ValidationException",
+            f"{region} cannot have a replica because it contains the primary.",
         )
-    return key
+    if _partition(region) != _partition(key.region):
+        raise KMSError(
+            "ValidationException",
+            "The replica key Region must be in the same AWS partition as the primary key Region.",
+        )
+
+
+def _partition(region: str) -> str:
+    """What the name of a Region begins with where AWS keeps it apart, "" elsewhere."""
+    return next((prefix for prefix in PARTITION_PREFIXES if region.startswith(prefix)), "")
 
 
 def _copy_material(request: Request, edit: Edit, key: Key, material: Material, region: str) -> None:

@@ -16,10 +16,7 @@ def get_public_key(
     check_grant_tokens(request, grant_tokens)
     key = request.use(key_id)
     if key.spec not in PRIVATE_KEY_SPECS:
-        raise KMSError(
-            "UnsupportedOperationException",
-            f"{key.arn} key spec is {key.spec} which is not valid for GetPublicKey.",
-        )
+        raise KMSError("UnsupportedOperationException")
     return {
         "KeyId": key.arn,
         "PublicKey": public_der(request.store.private_key(key)),

@@ -20,14 +20,14 @@ ON_DEMAND_ROTATIONS_MAX = 25
 CONFLICT_SECONDS = 20 * 60
 PAGE_DEFAULT = 100
 ALL_KEY_MATERIAL = "ALL_KEY_MATERIAL"
-ROTATIONS_ONLY = "ROTATIONS_ONLY"
 
 
 def enable_key_rotation(
     request: Request, *, key_id: str, rotation_period_in_days: int | None = None
 ) -> dict[str, Any]:
     key = request.own(key_id)
-    _check_rotates(key)
+    check_state(key, request.operation)
+    _check_rotates(request, key)
     _check_generated(key)
 
     def enable(edit: Edit, stored: Key) -> Key:
@@ -44,6 +44,8 @@ def enable_key_rotation(
 
 def disable_key_rotation(request: Request, *, key_id: str) -> dict[str, Any]:
     key = request.own(key_id)
+    check_state(key, request.operation)
+    _check_primary(request, key)
     _check_generated(key)
     request.change(
         key,
@@ -59,10 +61,7 @@ def get_key_rotation_status(request: Request, *, key_id: str) -> dict[str, Any]:
     assert holder is not None
     period = holder.rotation_period_days
     status: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": False}
-    if period is not None and key.state not in (
-        KeyState.PENDING_DELETION,
-        KeyState.PENDING_REPLICA_DELETION,
-    ):
+    if period is not None and key.state is not KeyState.PENDING_DELETION:
         status["KeyRotationEnabled"] = True
         status["RotationPeriodInDays"] = period
         status["NextRotationDate"] = holder.next_rotation_at
@@ -73,7 +72,8 @@ def get_key_rotation_status(request: Request, *, key_id: str) -> dict[str, Any]:
 
 def rotate_key_on_demand(request: Request, *, key_id: str) -> dict[str, Any]:
     key = request.own(key_id)
-    _check_rotates(key)
+    check_state(key, request.operation)
+    _check_rotates(request, key)
     now = request.clock.now()
 
     def begin(edit: Edit, stored: Key) -> Key:
@@ -91,15 +91,18 @@ def list_key_rotations(
     request: Request,
     *,
     key_id: str,
-    include_key_material: str = ROTATIONS_ONLY,
+    include_key_material: str | None = None,
     limit: int = PAGE_DEFAULT,
     marker: str | None = None,
 ) -> dict[str, Any]:
     key = request.own(key_id)
     check_state(key, request.operation)
+    if include_key_material is not None and not key.rotates:
+        raise KMSError(
+            "ValidationException",
+            "Input parameter includeKeyMaterial can only be used with symmetric keys.",
+        )
     everything = include_key_material == ALL_KEY_MATERIAL
-    if everything and not key.rotates:
-        raise KMSError("UnsupportedOperationException")
     after = position_of(marker)
     found = [
         material
@@ -118,7 +121,7 @@ def list_key_rotations(
 
 def _entry(key: Key, material: Material) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "KeyId": key.key_id,
+        "KeyId": key.arn,
         "KeyMaterialId": material.material_id,
         "KeyMaterialState": material.state.value,
     }
@@ -141,12 +144,18 @@ def _position(material: Material) -> str:
     return f"{material.number:010}"
 
 
-def _check_rotates(key: Key) -> None:
+def _check_rotates(request: Request, key: Key) -> None:
     if not key.rotates:
         raise KMSError("UnsupportedOperationException")
+    _check_primary(request, key)
+
+
+def _check_primary(request: Request, key: Key) -> None:
+    """Rotation is the primary's business."""
     if key.replica:
         raise KMSError(
-            "UnsupportedOperationException", f"{key.arn} is not a multi-region primary key."
+            "UnsupportedOperationException",
+            f"{key.arn} is a multi-region replica key which is not valid for {request.operation}.",
         )
 
 

@@ -125,6 +125,7 @@ def test_materials_that_a_key_cannot_part_from(state: MaterialState) -> None:
 NUMBERED = {
     "1": ("DisabledException", "{} is disabled."),
     "3": ("KMSInvalidStateException", "{} is pending deletion."),
+    "R": ("KMSInvalidStateException", "{} is pending replica deletion."),
     "4": ("KMSInvalidStateException", "{} is not pending deletion."),
     "5": ("KMSInvalidStateException", "{} is pending import."),
     "6": (
@@ -134,6 +135,7 @@ NUMBERED = {
     "14": ("KMSInvalidStateException", "{} is creating."),
     "15": ("KMSInvalidStateException", "{} is updating."),
     "P": ("UnsupportedOperationException", "{} is not a multi-region primary key."),
+    "N": ("KMSInvalidStateException", "{} is not a multi-Region primary key."),
 }
 COLUMNS = (
     "Enabled",
@@ -158,7 +160,7 @@ SIGNING = {"message": b"m", "signing_algorithm": "ECDSA_SHA_256"}
 MAC = {"message": b"m", "mac_algorithm": "HMAC_SHA_256"}
 PAIR = {"key_pair_spec": "ECC_NIST_P256"}
 GRANTEE = "arn:aws:iam::111122223333:root"
-USES = ". 1 3 3 5 14 ."
+USES = ". 1 3 R 5 14 ."
 CELLS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("DescribeKey", SYMMETRIC, {}, ". . . . . . ."),
     ("GetKeyPolicy", SYMMETRIC, {}, ". . . . . . ."),
@@ -171,7 +173,13 @@ CELLS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("GetKeyLastUsage", SYMMETRIC, {}, ". . . . . . ."),
     ("GetKeyRotationStatus", SYMMETRIC, {}, ". . . . . . ."),
     ("Encrypt", SYMMETRIC, {"plaintext": b"x"}, USES),
-    ("Decrypt", SYMMETRIC, {"ciphertext_blob": b"x"}, USES),
+    # Of a ciphertext, KMS first asks whether it is one of the key.
+    (
+        "Decrypt",
+        SYMMETRIC,
+        {"dry_run": True, "dry_run_modifiers": ["IGNORE_CIPHERTEXT"]},
+        USES,
+    ),
     ("GenerateDataKey", SYMMETRIC, {"number_of_bytes": 32}, USES),
     ("GenerateDataKeyWithoutPlaintext", SYMMETRIC, {"number_of_bytes": 32}, USES),
     ("GenerateDataKeyPair", SYMMETRIC, PAIR, USES),
@@ -186,43 +194,43 @@ CELLS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"public_key": PUBLIC, "key_agreement_algorithm": "ECDH"},
         USES,
     ),
-    ("Encapsulate", KEM, {"encapsulation_algorithm": "ML_KEM"}, ". 1 3 3 _ 14 ."),
+    ("Encapsulate", KEM, {"encapsulation_algorithm": "ML_KEM"}, ". 1 3 R _ 14 ."),
     (
         "Decapsulate",
         KEM,
         {"encapsulation_algorithm": "ML_KEM", "shared_secret_ciphertext_blob": b"c"},
-        ". 1 3 3 _ 14 .",
+        ". 1 3 R _ 14 .",
     ),
-    ("GetPublicKey", CURVE, {}, ". . 3 3 5 14 ."),
+    ("GetPublicKey", CURVE, {}, ". . 3 R 5 14 ."),
     (
         "CreateGrant",
         SYMMETRIC,
         {"grantee_principal": GRANTEE, "operations": ["Encrypt"]},
-        ". 1 3 3 5 14 .",
+        ". 1 3 R 5 14 .",
     ),
-    ("TagResource", SYMMETRIC, {"tags": []}, ". . 3 3 . . ."),
-    ("UntagResource", SYMMETRIC, {"tag_keys": []}, ". . 3 3 . . ."),
-    ("UpdateKeyDescription", SYMMETRIC, {"description": "d"}, ". . 3 3 . . ."),
-    ("EnableKey", SYMMETRIC, {}, ". . 3 3 5 14 15"),
-    ("DisableKey", SYMMETRIC, {}, ". . 3 3 5 14 15"),
-    ("ScheduleKeyDeletion", SYMMETRIC, {}, ". . 3 3 . . 15"),
+    ("TagResource", SYMMETRIC, {"tags": []}, ". . 3 R . . ."),
+    ("UntagResource", SYMMETRIC, {"tag_keys": []}, ". . 3 R . . ."),
+    ("UpdateKeyDescription", SYMMETRIC, {"description": "d"}, ". . 3 R . . ."),
+    ("EnableKey", SYMMETRIC, {}, ". . 3 R 5 14 15"),
+    ("DisableKey", SYMMETRIC, {}, ". . 3 R 5 14 15"),
+    ("ScheduleKeyDeletion", SYMMETRIC, {}, ". . 3 R . . 15"),
     ("CancelKeyDeletion", SYMMETRIC, {}, "4 4 . . 4 4 4"),
-    ("EnableKeyRotation", SYMMETRIC, {}, ". 1 3 3 6 P ."),
-    ("DisableKeyRotation", SYMMETRIC, {}, ". 1 3 3 6 14 ."),
-    ("RotateKeyOnDemand", SYMMETRIC, {}, ". 1 3 3 5 P ."),
-    ("ReplicateKey", SYMMETRIC, {"replica_region": "ap-south-1"}, ". 1 3 3 5 P 15"),
-    ("UpdatePrimaryRegion", SYMMETRIC, {"primary_region": "ap-south-1"}, ". 1 3 3 5 P ."),
+    ("EnableKeyRotation", SYMMETRIC, {}, ". 1 3 R 6 14 ."),
+    ("DisableKeyRotation", SYMMETRIC, {}, ". 1 3 R 6 14 ."),
+    ("RotateKeyOnDemand", SYMMETRIC, {}, ". 1 3 R 5 14 ."),
+    ("ReplicateKey", SYMMETRIC, {"replica_region": "ap-south-1"}, ". 1 3 R 5 P 15"),
+    ("UpdatePrimaryRegion", SYMMETRIC, {"primary_region": "ap-south-1"}, ". 1 3 R 5 N ."),
 ]
 IMPORTS = [
     (
         "GetParametersForImport",
         {"wrapping_algorithm": "RSAES_OAEP_SHA_256", "wrapping_key_spec": "RSA_2048"},
-        ". . 3 3 . 14 .",
+        ". . 3 R . 14 .",
     ),
     (
         "ImportKeyMaterial",
         {"import_token": b"t", "encrypted_key_material": b"e", "expiration_model": "X"},
-        ". . 3 3 . 14 .",
+        ". . 3 R . 14 .",
     ),
     ("DeleteImportedKeyMaterial", {}, ". . . . . 14 15"),
 ]

@@ -82,7 +82,48 @@ def test_the_named_key_must_be_the_blobs(client: Any) -> None:
         key_id=second,
     )
     assert client("Decrypt", ciphertext_blob=blob, key_id=first)["Plaintext"] == b"x"
-    refused("ValidationException", "CiphertextBlob is required", client, "Decrypt", key_id=first)
+    refused(
+        "ValidationException", "Value null at 'ciphertextBlob'", client, "Decrypt", key_id=first
+    )
+
+
+def test_the_ciphertext_is_looked_at_before_the_named_key_is(client: Any) -> None:
+    """Whether a key may decrypt at all matters only if it is the key of the ciphertext."""
+    blob = client("Encrypt", key_id=client.key(), plaintext=b"x")["CiphertextBlob"]
+    for arguments in (
+        {"origin": "EXTERNAL"},
+        {"key_spec": "RSA_2048", "key_usage": "SIGN_VERIFY"},
+        {"key_spec": "HMAC_256", "key_usage": "GENERATE_VERIFY_MAC"},
+    ):
+        arn = client.key(**arguments)
+        assert client.refused("Decrypt", ciphertext_blob=blob, key_id=arn)[0] == (
+            "IncorrectKeyException"
+        )
+        assert client.refused("Decrypt", ciphertext_blob=b"x", key_id=arn) == (
+            "InvalidCiphertextException",
+            "",
+        )
+
+
+def test_usage_then_state_then_algorithm(client: Any) -> None:
+    arn = client.key(key_spec="RSA_2048", key_usage="SIGN_VERIFY")
+    client("DisableKey", key_id=arn)
+    client.fails(
+        "InvalidKeyUsageException",
+        f"{arn} key usage is SIGN_VERIFY which is not valid for Encrypt.",
+        "Encrypt",
+        key_id=arn,
+        plaintext=b"x",
+        **RSA,
+    )
+    client.fails(
+        "DisabledException",
+        f"{arn} is disabled.",
+        "Sign",
+        key_id=arn,
+        message=b"x",
+        signing_algorithm="ECDSA_SHA_256",
+    )
 
 
 def test_states_stop_decryption(client: Any, clock: FixedClock) -> None:
@@ -224,10 +265,11 @@ def test_what_rsa_keys_refuse(client: Any) -> None:
     client.fails(
         "InvalidKeyUsageException",
         "Algorithm SYMMETRIC_DEFAULT is incompatible with key spec RSA_2048.",
-        "Decrypt",
+        "Encrypt",
         key_id=arn,
-        ciphertext_blob=blob,
+        plaintext=b"x",
     )
+    client.fails("InvalidCiphertextException", "", "Decrypt", key_id=arn, ciphertext_blob=blob)
     refusal = "EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs."
     for operation, more in (
         ("Encrypt", {"plaintext": b"x"}),
@@ -298,7 +340,8 @@ def test_a_dry_run_may_do_without_a_ciphertext(client: Any) -> None:
     client.fails("ValidationException", "KeyId must not be null", "Decrypt", **dry)
     client.fails(
         "ValidationException",
-        "CiphertextBlob is required.",
+        "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy "
+        "constraint: Member must not be null",
         "Decrypt",
         key_id=arn,
         dry_run_modifiers=["IGNORE_CIPHERTEXT"],

@@ -104,7 +104,7 @@ def test_only_symmetric_keys_wrap(client: Any) -> None:
     for operation, arguments in calls:
         client.fails(
             "InvalidKeyUsageException",
-            "Algorithm SYMMETRIC_DEFAULT is incompatible with key spec RSA_2048.",
+            "You cannot generate a data key with an asymmetric CMK",
             operation,
             key_id=pair,
             **arguments,
@@ -138,3 +138,20 @@ def test_random_bytes(client: Any, anonymous: Caller) -> None:
         "GenerateRandom",
         number_of_bytes=1,
     )
+
+
+def test_refusals_come_in_order(client: Any) -> None:
+    """What is asked for, then the key's usage, its state, its spec."""
+    pair = client.key(key_spec="RSA_2048", key_usage="ENCRYPT_DECRYPT")
+    mac = client.key(key_spec="HMAC_256", key_usage="GENERATE_VERIFY_MAC")
+    for arn in (pair, mac):
+        client("DisableKey", key_id=arn)
+        client.fails(
+            "ValidationException",
+            "Please specify either number of bytes or key spec.",
+            "GenerateDataKey",
+            key_id=arn,
+        )
+    sized = {"number_of_bytes": 32}
+    assert client.refused("GenerateDataKey", key_id=mac, **sized)[0] == "InvalidKeyUsageException"
+    assert client.refused("GenerateDataKey", key_id=pair, **sized)[0] == "DisabledException"

@@ -63,8 +63,8 @@ def test_create_and_describe(client: Any, clock: FixedClock) -> None:
         ({"origin": "AWS_CLOUDHSM"}, "UnsupportedOperationException", "Origin AWS_CLOUDHSM"),
         (
             {"key_spec": "ML_DSA_44", "key_usage": "SIGN_VERIFY", "origin": "EXTERNAL"},
-            "UnsupportedOperationException",
-            "KeySpec ML_DSA_44 is not supported with Origin EXTERNAL",
+            "ValidationException",
+            "KeySpec ML_DSA_44 is not supported for Origin EXTERNAL",
         ),
         ({"policy": "{"}, "MalformedPolicyDocumentException", "invalid JSON"),
         ({"policy": "[" * 9_999}, "MalformedPolicyDocumentException", "invalid JSON"),

@@ -135,10 +135,11 @@ def test_rotation_is_shared(
 ) -> None:
     replicate(client, clock, key, AWAY)
     blob = away("Encrypt", key_id=id_of(key), plaintext=b"x")["CiphertextBlob"]
-    for operation in ("EnableKeyRotation", "RotateKeyOnDemand"):
+    for operation in ("EnableKeyRotation", "DisableKeyRotation", "RotateKeyOnDemand"):
         assert away.refused(operation, key_id=id_of(key)) == (
             "UnsupportedOperationException",
-            f"{arn_in(key, AWAY)} is not a multi-region primary key.",
+            f"{arn_in(key, AWAY)} is a multi-region replica key which is not valid for "
+            f"{operation}.",
         )
     client("EnableKeyRotation", key_id=key, rotation_period_in_days=90)
     client("RotateKeyOnDemand", key_id=key)
@@ -165,12 +166,24 @@ def test_only_a_primary_is_replicated(client: Any, away: Any, key: str, clock: F
             "UnsupportedOperationException",
             f"{arn} is not a multi-region primary key.",
         )
-    for region in (HOME, AWAY):
-        code, message = client.refused("ReplicateKey", key_id=key, replica_region=region)
-        assert (code, message) == (
+    for region, code, message in (
+        (
+            AWAY,
             "AlreadyExistsException",
-            f"{arn_in(key, region)} already exists.",
-        )
+            "You can create only one replica of each primary key in each AWS Region.",
+        ),
+        (
+            HOME,
+            "ValidationException",
+            f"{HOME} cannot have a replica because it contains the primary.",
+        ),
+        (
+            "cn-north-1",
+            "ValidationException",
+            "The replica key Region must be in the same AWS partition as the primary key Region.",
+        ),
+    ):
+        client.fails(code, message, "ReplicateKey", key_id=key, replica_region=region)
 
 
 def test_the_primary_changes(client: Any, away: Any, far: Any, key: str, clock: FixedClock) -> None:
@@ -199,22 +212,17 @@ def test_the_primary_changes(client: Any, away: Any, far: Any, key: str, clock: 
     assert away("RotateKeyOnDemand", key_id=id_of(key))
 
 
-@pytest.mark.parametrize(
-    ("region", "code", "message"),
-    [
-        (HOME, "ValidationException", "{here} is already the primary key."),
-        (FAR, "NotFoundException", "Key '{far}' does not exist"),
-    ],
-)
-def test_primaries_that_cannot_be(
-    client: Any, away: Any, key: str, clock: FixedClock, region: str, code: str, message: str
-) -> None:
+def test_primaries_that_cannot_be(client: Any, away: Any, key: str, clock: FixedClock) -> None:
     replicate(client, clock, key, AWAY)
-    text = message.format(here=key, far=arn_in(key, FAR))
-    assert client.refused("UpdatePrimaryRegion", key_id=key, primary_region=region) == (code, text)
+    assert client("UpdatePrimaryRegion", key_id=key, primary_region=HOME) == {}
+    assert client.metadata(key)["KeyState"] == "Enabled"
+    assert client.refused("UpdatePrimaryRegion", key_id=key, primary_region=FAR) == (
+        "ValidationException",
+        f"{id_of(key)} does not have a replica key in the specified Region.",
+    )
     assert away.refused("UpdatePrimaryRegion", key_id=id_of(key), primary_region=HOME) == (
-        "UnsupportedOperationException",
-        f"{arn_in(key, AWAY)} is not a multi-region primary key.",
+        "KMSInvalidStateException",
+        f"{arn_in(key, AWAY)} is not a multi-Region primary key.",
     )
     away("DisableKey", key_id=id_of(key))
     assert client.refused("UpdatePrimaryRegion", key_id=key, primary_region=AWAY) == (

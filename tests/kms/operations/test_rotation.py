@@ -116,9 +116,8 @@ def test_rotation_on_demand_takes_its_time(client: Any, clock: FixedClock) -> No
     clock.advance(1)
     assert status(client, arn) == {"KeyRotationEnabled": False}
     second = current(client, arn)
-    key_id = arn.rpartition("/")[2]
     rotated = {
-        "KeyId": key_id,
+        "KeyId": arn,
         "KeyMaterialId": second,
         "KeyMaterialState": "CURRENT",
         "RotationDate": start + 100,
@@ -126,7 +125,7 @@ def test_rotation_on_demand_takes_its_time(client: Any, clock: FixedClock) -> No
     }
     assert rotations(client, arn) == [rotated]
     assert rotations(client, arn, include_key_material="ALL_KEY_MATERIAL") == [
-        {"KeyId": key_id, "KeyMaterialId": first, "KeyMaterialState": "NON_CURRENT"},
+        {"KeyId": arn, "KeyMaterialId": first, "KeyMaterialState": "NON_CURRENT"},
         rotated,
     ]
     newer = encrypt(client, arn)
@@ -222,7 +221,22 @@ def test_keys_that_have_one_material(client: Any) -> None:
     for operation in ("EnableKeyRotation", "RotateKeyOnDemand"):
         assert client.refused(operation, key_id=arn) == UNSUPPORTED
     everything = {"include_key_material": "ALL_KEY_MATERIAL"}
-    assert client.refused("ListKeyRotations", key_id=arn, **everything) == UNSUPPORTED
+    assert client.refused("ListKeyRotations", key_id=arn, **everything) == (
+        "ValidationException",
+        "Input parameter includeKeyMaterial can only be used with symmetric keys.",
+    )
+
+
+@pytest.mark.parametrize("operation", ["EnableKeyRotation", "RotateKeyOnDemand"])
+def test_the_state_is_asked_before_the_spec(client: Any, operation: str) -> None:
+    arn = client.key(key_spec="HMAC_256", key_usage="GENERATE_VERIFY_MAC")
+    client("DisableKey", key_id=arn)
+    client.fails("DisabledException", f"{arn} is disabled.", operation, key_id=arn)
+    external = client.key(key_spec="RSA_2048", key_usage="SIGN_VERIFY", origin="EXTERNAL")
+    if operation == "RotateKeyOnDemand":
+        client.fails(
+            "KMSInvalidStateException", f"{external} is pending import.", operation, key_id=external
+        )
 
 
 def test_imported_keys_have_no_schedule(client: Any) -> None:
