@@ -1,5 +1,6 @@
 """A key as the API describes it: KeyMetadata."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,13 +9,18 @@ from kms.specs import ALGORITHM_MEMBERS, SPECS
 from kms.store import Store
 
 
+def date_of(seconds: float) -> float:
+    """A date as the API gives it, in whole milliseconds."""
+    return math.floor(seconds * 1_000) / 1_000
+
+
 def key_metadata(store: Store, key: Key) -> dict[str, Any]:
     """The API's KeyMetadata; members that a key does not have are left out."""
     described: dict[str, Any] = {
         "AWSAccountId": key.account,
         "KeyId": key.key_id,
         "Arn": key.arn,
-        "CreationDate": key.created_at,
+        "CreationDate": date_of(key.created_at),
         "Enabled": key.state is KeyState.ENABLED,
         "Description": key.description,
         "KeyUsage": key.usage,
@@ -29,7 +35,7 @@ def key_metadata(store: Store, key: Key) -> dict[str, Any]:
     if key.multi_region:
         described["MultiRegionConfiguration"] = _multi_region(key, store.related(key))
     if key.deletion_at is not None:
-        described["DeletionDate"] = key.deletion_at
+        described["DeletionDate"] = date_of(key.deletion_at)
     elif key.pending_window_days is not None:
         described["PendingDeletionWindowInDays"] = key.pending_window_days
     if key.rotates and key.material_id and key.state is not KeyState.CREATING:
@@ -57,4 +63,4 @@ def _expiration(store: Store, key: Key) -> dict[str, Any]:
     dates = [material.expires_at for material in bound if material.expires_at is not None]
     if not dates:
         return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
-    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": min(dates)}
+    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": date_of(min(dates))}

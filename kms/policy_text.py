@@ -19,7 +19,7 @@ _WORDS: Mapping[Flaw, str] = {
     Flaw.NOT_JSON: "Policy contains invalid JSON.",
     Flaw.VERSION: "Policy contains an invalid version: {detail}.",
     Flaw.FIELD_UNKNOWN: "Policy contains the unknown element {detail}.",
-    Flaw.FIELD_MISSING: "Policy contains a statement without {detail}.",
+    Flaw.FIELD_MISSING: "Policy contains a statement with no {detail}.",
     Flaw.FIELD_PROHIBITED: "Policy contains a statement with the prohibited element {detail}.",
     Flaw.PRINCIPAL: "Policy contains a statement with one or more invalid principals.",
     Flaw.ACTION: "Policy contains a statement with one or more invalid actions.",
@@ -116,5 +116,6 @@ def check_policy(policy: str) -> Policy:
     try:
         return compiled(policy)
     except PolicyError as error:
-        words = _WORDS.get(error.flaw, _MALFORMED).replace("{detail}", error.detail)
+        detail = error.detail.lower() if error.flaw is Flaw.FIELD_MISSING else error.detail
+        words = _WORDS.get(error.flaw, _MALFORMED).replace("{detail}", detail)
         raise KMSError("MalformedPolicyDocumentException", words) from None

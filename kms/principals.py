@@ -11,6 +11,8 @@ from kms.aws.identity import Identities
 from kms.errors import KMSError
 
 ACCOUNT_DIGITS = 12
+ROLE_ID_PREFIX = "AROA"
+INVALID = "InvalidArnException"
 _SERVICE_SUFFIX = ".amazonaws.com"
 
 
@@ -20,17 +22,22 @@ class Principals:
     def __init__(self, identities: Identities | None) -> None:
         self._identities = identities
 
-    def bind(self, name: str) -> str:
-        """What a principal's ARN stands for. Raises InvalidArnException."""
+    def bind(self, name: str, *, member: str = "") -> str:
+        """What a principal's ARN stands for, or a unique id. Raises InvalidArnException.
+
+        `member` is what the refusal of a unique id calls it, if it is to be bound for good.
+        """
         if name.endswith(_SERVICE_SUFFIX) and ":" not in name:
             return name
+        if not name.startswith("arn:"):
+            return self._known(name, member)
         try:
             parsed = ARN.parse(name)
         except ValueError:
-            raise _invalid(name) from None
+            raise _malformed(name) from None
         account, kind, path = parsed.account, *_split(parsed.resource)
         if parsed.region or len(account) != ACCOUNT_DIGITS or not account.isdigit():
-            raise _invalid(name)
+            raise _malformed(name)
         match parsed.service, kind:
             case "iam", "root" if not path:
                 return account
@@ -43,7 +50,7 @@ class Principals:
                 if self._identities is None:
                     return name
                 return f"{self._entity('', account, 'role', role, name)}:{session}"
-        raise _invalid(name)
+        raise _malformed(name)
 
     def shown(self, bound: str) -> str:
         """The ARN of a bound principal as it is now; the unique id if it is gone."""
@@ -61,6 +68,17 @@ class Principals:
         name = role.resource.rpartition("/")[2]
         return f"arn:aws:sts::{role.account}:assumed-role/{name}/{tail}"
 
+    def _known(self, unique_id: str, member: str) -> str:
+        """The id of a user, a role or a session of a role (`AROA…:name`), if that is there."""
+        head, colon, session = unique_id.partition(":")
+        entity = None if self._identities is None else self._identities.by_id(head)
+        if entity is None or (colon and not (session and head.startswith(ROLE_ID_PREFIX))):
+            unknown = "Input does not refer to a valid principal"
+            if member:
+                unknown = f"{member} does not refer to a valid principal."
+            raise KMSError(INVALID, unknown)
+        return unique_id
+
     def _entity(self, wanted: str, account: str, kind: str, name: str, shown: str = "") -> str:
         """The unique id of a user or role, whose ARN must be `wanted` unless that is empty."""
         if self._identities is None:
@@ -76,5 +94,9 @@ def _split(resource: str) -> tuple[str, str]:
     return kind, path
 
 
+def _malformed(name: str) -> KMSError:
+    return KMSError(INVALID, f"ARN is not valid: {name}")
+
+
 def _invalid(name: str) -> KMSError:
-    return KMSError("InvalidArnException", f"ARN does not refer to a valid principal: {name}")
+    return KMSError(INVALID, f"ARN does not refer to a valid principal: {name}")

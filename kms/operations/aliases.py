@@ -6,6 +6,7 @@ from typing import Any
 from kms.aws import arn
 from kms.errors import KMSError
 from kms.key import SYMMETRIC_DEFAULT, Alias, Key, check_state
+from kms.metadata import date_of
 from kms.paging import marker_of, position_of
 from kms.quotas import check_aliases
 from kms.request import S3_ALIAS, Request
@@ -119,8 +120,8 @@ def _entry(alias: Alias) -> dict[str, Any]:
         "AliasName": alias.name,
         "AliasArn": alias.arn,
         "TargetKeyId": alias.key_id,
-        "CreationDate": alias.created_at,
-        "LastUpdatedDate": alias.updated_at,
+        "CreationDate": date_of(alias.created_at),
+        "LastUpdatedDate": date_of(alias.updated_at),
     }
 
 

@@ -17,6 +17,7 @@ from kms.grant_token import GRANT_ID_BYTES
 from kms.key import SYMMETRIC_DEFAULT, Key, check_state
 from kms.paging import marker_of, position_of
 from kms.request import Request
+from kms.specs import GENERATE_VERIFY_MAC
 from kms.usage import check_grant_tokens, stop_if_dry
 
 GRANTS_PER_KEY_MAX = 50_000
@@ -119,7 +120,14 @@ def list_retirable_grants(
         caller.kind is not PrincipalKind.SERVICE or caller.name != retiring_service_principal
     ):
         raise _invalid("RetiringServicePrincipal is only usable by callers in that service.")
-    retiree = _one_of(request, "Retiring", retiring_principal, retiring_service_principal)
+    try:
+        retiree = _one_of(request, "Retiring", retiring_principal, retiring_service_principal)
+    except KMSError:
+        if retiring_principal is None or retiring_principal.startswith("arn:"):
+            raise
+        raise KMSError(
+            "NotFoundException", f"Retiring principal {retiring_principal} could not be found"
+        ) from None
     if not retiree:
         raise _invalid("You must specify RetiringPrincipal.")
     found = request.store.grants.retirable(
@@ -221,7 +229,7 @@ def _entry(request: Request, grant: Grant) -> dict[str, Any]:
         "KeyId": arn.kms_key(grant.region, grant.account, grant.key_id),
         "GrantId": grant.grant_id,
         "Name": grant.name,
-        "CreationDate": grant.created_at,
+        "CreationDate": float(int(grant.created_at)),
         "GranteePrincipal": shown(grant.grantee),
         "IssuingAccount": arn.account_root(grant.issuer),
         "Operations": list(grant.operations),
@@ -244,30 +252,36 @@ def _one_of(request: Request, role: str, principal: str | None, service: str | N
     if principal is not None and service is not None:
         raise _invalid(f"You cannot specify both {role}Principal and {role}ServicePrincipal.")
     if principal is not None:
-        return request.authorizer.principals.bind(principal)
+        creating = request.operation == CREATE_GRANT
+        member = f"{role}Principal" if creating else ""
+        return request.authorizer.principals.bind(principal, member=member)
     return service or ""
 
 
 def _check_operations(key: Key, operations: Sequence[str]) -> None:
     if not operations:
         raise _invalid("You must specify at least one operation.")
+    if set(operations) == {CREATE_GRANT}:
+        raise _invalid("Grants must not contain only the CreateGrant operation.")
     possible = operations_for(key)
-    for operation in operations:
-        if operation not in possible:
-            raise _invalid(
-                f"Grant operation {operation} is not supported for KMS key {key.arn} with "
-                f"KeyUsage {key.usage}."
-            )
+    wrong = [operation for operation in operations if operation not in possible]
+    if wrong:
+        symmetric = key.spec == SYMMETRIC_DEFAULT or key.usage == GENERATE_VERIFY_MAC
+        raise _invalid(
+            f"Operations [{', '.join(wrong)}] are not supported when creating a grant for "
+            f"{'a symmetric' if symmetric else 'an asymmetric'} KMS key with key usage "
+            f"{key.usage}. Valid operations are [{', '.join(possible)}]"
+        )
 
 
 def _check_constraints(key: Key, constraints: Mapping[str, Any]) -> None:
     contexts = [constraints[name] for name in (EQUALS, SUBSET) if name in constraints]
     if len(contexts) > 1:
-        raise _invalid(f"You cannot specify both {EQUALS} and {SUBSET}.")
+        raise _invalid("More than one constraint supplied")
     if contexts and key.spec != SYMMETRIC_DEFAULT:
         raise _invalid(
-            "Encryption context grant constraints are not supported for KMS key "
-            f"{key.arn} with KeySpec {key.spec}."
+            "EncryptionContext is supported only when creating a grant for a symmetric encryption "
+            "KMS key."
         )
     for context in contexts:
         if len(context) > CONSTRAINT_PAIRS_MAX:

@@ -12,6 +12,7 @@ from typing import Any
 from kms import imports
 from kms.errors import KMSError
 from kms.key import ORIGIN_EXTERNAL, Key, Material, MaterialState, check_state
+from kms.metadata import date_of
 from kms.request import Request
 from kms.root import RootError
 from kms.schedule import DAY_SECONDS, after_materials_changed
@@ -50,7 +51,7 @@ def get_parameters_for_import(
         "KeyId": key.arn,
         "ImportToken": token,
         "PublicKey": made.public_key,
-        "ParametersValidTo": made.valid_to,
+        "ParametersValidTo": date_of(made.valid_to),
     }
 
 

@@ -17,7 +17,7 @@ from kms.key import (
     check_state,
 )
 from kms.material import generate
-from kms.metadata import key_metadata
+from kms.metadata import date_of, key_metadata
 from kms.operations.tags import check_tags
 from kms.paging import marker_of, position_of
 from kms.policy_check import with_policy
@@ -100,15 +100,15 @@ def get_key_last_usage(request: Request, *, key_id: str) -> dict[str, Any]:
     if use is not None and use.used_at >= key.created_at:
         shown = {
             "Operation": use.operation,
-            "Timestamp": use.used_at,
+            "Timestamp": date_of(use.used_at),
             "CloudTrailEventId": use.event_id,
             "KmsRequestId": use.request_id,
         }
     return {
         "KeyId": key.key_id,
         "KeyLastUsage": shown,
-        "TrackingStartDate": key.created_at,
-        "KeyCreationDate": key.created_at,
+        "TrackingStartDate": date_of(key.created_at),
+        "KeyCreationDate": date_of(key.created_at),
     }
 
 
@@ -199,7 +199,7 @@ def schedule_key_deletion(
         "PendingWindowInDays": pending_window_in_days,
     }
     if key.deletion_at is not None:
-        reply["DeletionDate"] = key.deletion_at
+        reply["DeletionDate"] = date_of(key.deletion_at)
     return reply
 
 

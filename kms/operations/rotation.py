@@ -10,6 +10,7 @@ from typing import Any
 
 from kms.errors import KMSError
 from kms.key import ORIGIN_EXTERNAL, Key, KeyState, Material, MaterialState, check_state
+from kms.metadata import date_of
 from kms.paging import marker_of, position_of
 from kms.request import Request
 from kms.schedule import DAY_SECONDS
@@ -61,12 +62,13 @@ def get_key_rotation_status(request: Request, *, key_id: str) -> dict[str, Any]:
     assert holder is not None
     period = holder.rotation_period_days
     status: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": False}
-    if period is not None and key.state is not KeyState.PENDING_DELETION:
+    following = holder.next_rotation_at
+    if period is not None and following is not None and key.state is not KeyState.PENDING_DELETION:
         status["KeyRotationEnabled"] = True
         status["RotationPeriodInDays"] = period
-        status["NextRotationDate"] = holder.next_rotation_at
+        status["NextRotationDate"] = date_of(following)
     if holder.on_demand_at is not None:
-        status["OnDemandRotationStartDate"] = holder.on_demand_at
+        status["OnDemandRotationStartDate"] = date_of(holder.on_demand_at)
     return status
 
 
@@ -126,7 +128,7 @@ def _entry(key: Key, material: Material) -> dict[str, Any]:
         "KeyMaterialState": material.state.value,
     }
     if material.rotated_at is not None:
-        entry["RotationDate"] = material.rotated_at
+        entry["RotationDate"] = date_of(material.rotated_at)
         entry["RotationType"] = material.rotation_type
     if key.origin == ORIGIN_EXTERNAL:
         entry["ImportState"] = "IMPORTED" if material.wrapped else "PENDING_IMPORT"
@@ -134,7 +136,7 @@ def _entry(key: Key, material: Material) -> dict[str, Any]:
             entry["KeyMaterialDescription"] = material.description
         if material.expires_at is not None:
             entry["ExpirationModel"] = "KEY_MATERIAL_EXPIRES"
-            entry["ValidTo"] = material.expires_at
+            entry["ValidTo"] = date_of(material.expires_at)
         elif material.wrapped:
             entry["ExpirationModel"] = "KEY_MATERIAL_DOES_NOT_EXPIRE"
     return entry

@@ -122,5 +122,5 @@ def test_grants_that_say_the_same() -> None:
 )
 def test_operations_fit_the_key(spec: str, usage: str, possible: str, impossible: str) -> None:
     operations = operations_for(replace(KEY, spec=spec, usage=usage))
-    assert {possible, "CreateGrant", "DescribeKey", "RetireGrant"} <= operations
+    assert {possible, "CreateGrant", "DescribeKey", "RetireGrant"} <= set(operations)
     assert impossible not in operations

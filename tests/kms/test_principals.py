@@ -48,18 +48,6 @@ def test_names_are_bound_to_what_lasts_and_shown_again(name: str, bound: str) ->
         f"arn:aws:iam::{ACCOUNT}:user/eve",
         f"arn:aws:iam::{ACCOUNT}:role/bob",
         f"arn:aws:sts::{ACCOUNT}:assumed-role/Other/one",
-        f"arn:aws:sts::{ACCOUNT}:assumed-role/R",
-        f"arn:aws:sts::{ACCOUNT}:assumed-role/path/R/one",
-        f"arn:aws:sts::{ACCOUNT}:federated-user/",
-        f"arn:aws:iam::{ACCOUNT}:group/g",
-        f"arn:aws:iam::{ACCOUNT}:root/x",
-        f"arn:aws:iam:us-east-1:{ACCOUNT}:root",
-        "arn:aws:iam::1:root",
-        "arn:aws:iam::11112222333x:root",
-        "arn:aws:s3:::bucket",
-        "bob",
-        "*",
-        "",
     ],
 )
 def test_names_of_nobody(name: str) -> None:
@@ -69,6 +57,49 @@ def test_names_of_nobody(name: str) -> None:
         "InvalidArnException",
         f"ARN does not refer to a valid principal: {name}",
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/R",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/path/R/one",
+        f"arn:aws:sts::{ACCOUNT}:federated-user/",
+        f"arn:aws:iam::{ACCOUNT}:group/g",
+        f"arn:aws:iam::{ACCOUNT}:root/x",
+        f"arn:aws:iam:us-east-1:{ACCOUNT}:root",
+        "arn:aws:iam::1:root",
+        "arn:aws:iam::11112222333x:root",
+        "arn:aws:s3:::bucket",
+        "arn:aws",
+    ],
+)
+def test_what_names_no_principal(name: str) -> None:
+    with pytest.raises(KMSError) as caught:
+        Principals(Directory()).bind(name)
+    assert (caught.value.code, caught.value.message) == (
+        "InvalidArnException",
+        f"ARN is not valid: {name}",
+    )
+
+
+@pytest.mark.parametrize("unique_id", ["AIDABOB", "AROAR", "AROAR:one"])
+def test_unique_ids_stand_for_themselves(unique_id: str) -> None:
+    assert Principals(Directory()).bind(unique_id) == unique_id
+
+
+@pytest.mark.parametrize(
+    "name", ["AIDAGONE", "AROAGONE:one", "AROAR:", "AIDABOB:one", ACCOUNT, "bob", "*", ""]
+)
+def test_unique_ids_of_nobody(name: str) -> None:
+    for principals in (Principals(Directory()), Principals(None)):
+        for member, text in (
+            ("", "Input does not refer to a valid principal"),
+            ("GranteePrincipal", "GranteePrincipal does not refer to a valid principal."),
+        ):
+            with pytest.raises(KMSError) as caught:
+                principals.bind(name, member=member)
+            assert (caught.value.code, caught.value.message) == ("InvalidArnException", text)
 
 
 @pytest.mark.parametrize("bound", ["AIDAGONE", "AROAGONE:one"])

@@ -357,7 +357,20 @@ def test_a_service_gets_a_grant_for_one_resource(client: Any, directory: Directo
     ("arguments", "code", "message"),
     [
         ({"operations": []}, "ValidationException", "at least one operation"),
-        ({"operations": ["Sign"]}, "ValidationException", "Grant operation Sign is not supported"),
+        (
+            {"operations": ["CreateGrant"]},
+            "ValidationException",
+            "Grants must not contain only the CreateGrant operation.",
+        ),
+        (
+            {"operations": ["Sign", "Encrypt", "GetPublicKey"]},
+            "ValidationException",
+            "Operations [Sign, GetPublicKey] are not supported when creating a grant for a "
+            "symmetric KMS key with key usage ENCRYPT_DECRYPT. Valid operations are [CreateGrant, "
+            "RetireGrant, DescribeKey, Encrypt, Decrypt, ReEncryptFrom, ReEncryptTo, "
+            "GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateDataKeyPair, "
+            "GenerateDataKeyPairWithoutPlaintext]",
+        ),
         ({"grantee_principal": None}, "ValidationException", "GranteePrincipal"),
         (
             {"grantee_service_principal": "s3.amazonaws.com"},
@@ -369,11 +382,20 @@ def test_a_service_gets_a_grant_for_one_resource(client: Any, directory: Directo
             "InvalidArnException",
             f"ARN does not refer to a valid principal: {BOB_ARN.replace('bob', 'nobody')}",
         ),
-        ({"retiring_principal": "bob"}, "InvalidArnException", "valid principal: bob"),
+        (
+            {"retiring_principal": "bob"},
+            "InvalidArnException",
+            "RetiringPrincipal does not refer to a valid principal.",
+        ),
+        (
+            {"grantee_principal": "AIDAGONE"},
+            "InvalidArnException",
+            "GranteePrincipal does not refer to a valid principal.",
+        ),
         (
             {"constraints": {"EncryptionContextEquals": {}, "EncryptionContextSubset": {}}},
             "ValidationException",
-            "cannot specify both EncryptionContextEquals and EncryptionContextSubset",
+            "More than one constraint supplied",
         ),
         (
             {"constraints": {"EncryptionContextEquals": {str(n): "" for n in range(9)}}},
@@ -410,7 +432,37 @@ def test_contexts_are_no_constraint_on_keys_without_them(client: Any, directory:
         constraints={"EncryptionContextSubset": CONTEXT},
     )
     assert code == "ValidationException"
-    assert "not supported for KMS key" in message
+    assert message == (
+        "EncryptionContext is supported only when creating a grant for a symmetric encryption KMS "
+        "key."
+    )
+    code, message = client.refused(
+        "CreateGrant", key_id=arn, grantee_principal=BOB_ARN, operations=["Encrypt"]
+    )
+    assert message == (
+        "Operations [Encrypt] are not supported when creating a grant for a symmetric KMS key with "
+        "key usage GENERATE_VERIFY_MAC. Valid operations are [CreateGrant, RetireGrant, "
+        "DescribeKey, GenerateMac, VerifyMac]"
+    )
+
+
+def test_principals_by_unique_id(client: Any, directory: Directory, clock: FixedClock) -> None:
+    clock.advance(0.9876)
+    arn = client.key()
+    client("CreateGrant", key_id=arn, grantee_principal="AIDABOB", operations=["Encrypt"])
+    for named in (BOB_ARN, "AIDABOB"):
+        (grant,) = client("ListGrants", key_id=arn, grantee_principal=named)["Grants"]
+        assert grant["GranteePrincipal"] == BOB_ARN
+        assert grant["CreationDate"] == 1_700_000_000
+    assert client.metadata(arn)["CreationDate"] == 1_700_000_000.987
+    assert client.refused("ListGrants", key_id=arn, grantee_principal="AIDAGONE") == (
+        "InvalidArnException",
+        "Input does not refer to a valid principal",
+    )
+    assert client.refused("ListRetirableGrants", retiring_principal="AIDAGONE") == (
+        "NotFoundException",
+        "Retiring principal AIDAGONE could not be found",
+    )
 
 
 def test_limits(client: Any, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
