@@ -80,13 +80,7 @@ def replicate_key(
     request.change(key, copy)
     replica = request.store.key(key.account, replica_region, key.key_id)
     assert replica is not None
-    reply: dict[str, Any] = {
-        "ReplicaKeyMetadata": key_metadata(request.store, replica),
-        "ReplicaPolicy": replica.policy,
-    }
-    if replica.tags:
-        reply["ReplicaTags"] = [{"TagKey": name, "TagValue": value} for name, value in replica.tags]
-    return reply
+    return _described(request, replica)
 
 
 def update_primary_region(request: Request, *, key_id: str, primary_region: str) -> dict[str, Any]:
@@ -138,6 +132,16 @@ def update_primary_region(request: Request, *, key_id: str, primary_region: str)
 
     request.change(key, exchange)
     return {}
+
+
+def _described(request: Request, replica: Key) -> dict[str, Any]:
+    reply: dict[str, Any] = {
+        "ReplicaKeyMetadata": key_metadata(request.store, replica),
+        "ReplicaPolicy": replica.policy,
+    }
+    if replica.tags:
+        reply["ReplicaTags"] = [{"TagKey": name, "TagValue": value} for name, value in replica.tags]
+    return reply
 
 
 def _check_region(key: Key, region: str) -> None:
