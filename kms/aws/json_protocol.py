@@ -316,7 +316,8 @@ def _map(service: _Source, shape: Shape) -> Check:
 
 
 def _string(shape: Shape, constraint: Constraint) -> Check:
-    pattern = re.compile(constraint.regex) if constraint.regex else None
+    # The patterns are Java's, where \w and \d are ASCII.
+    pattern = re.compile(constraint.regex, re.ASCII) if constraint.regex else None
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, str):

@@ -17,7 +17,7 @@ from kms.aws.json_protocol import compile_input, render, render_error
 from kms.aws.model import load
 from kms.aws.policy import Decision
 from objstore.account.authorize import Authorizer, Request
-from objstore.account.lookup_events import MATCHES, Record, shape_of, text_of
+from objstore.account.lookup_events import MATCHES, VALUES, Record, shape_of, text_of
 from objstore.errors import S3Error
 from objstore.tokens import Tokens
 
@@ -103,7 +103,8 @@ class CloudTrail:
                 f"A max results value of {max_results} is invalid. Specify max results between 1 "
                 f"and {RESULTS_MAX}.",
             )
-        if start_time is not None and end_time is not None and start_time > end_time:
+        now = self._clock.now()
+        if start_time is not None and start_time > (now if end_time is None else end_time):
             raise AWSError("InvalidTimeRangeException", "The start time is after the end time.")
         key, value = attribute_of(lookup_attributes)
         listing = [
@@ -112,7 +113,7 @@ class CloudTrail:
             caller.region.encode(),
             json.dumps([key, value, start_time, end_time]).encode(),
         ]
-        oldest = self._clock.now() - RETENTION_SECONDS
+        oldest = now - RETENTION_SECONDS
         wanted = Wanted(
             since=_instant(max(oldest, start_time or oldest)),
             until=_instant(end_time) if end_time is not None else END,
@@ -195,7 +196,8 @@ def attribute_of(attributes: Sequence[Mapping[str, str]]) -> tuple[str, str]:
     if not attributes:
         return "", ""
     key, value = attributes[0]["AttributeKey"], attributes[0]["AttributeValue"]
-    if len(attributes) > 1 or key not in MATCHES or not 1 <= len(value) <= ATTRIBUTE_LENGTH_MAX:
+    known = key in MATCHES and value in VALUES.get(key, (value,))
+    if len(attributes) > 1 or not known or not 1 <= len(value) <= ATTRIBUTE_LENGTH_MAX:
         raise AWSError(
             "InvalidLookupAttributesException",
             "One lookup attribute may be given, with a known key and a value.",

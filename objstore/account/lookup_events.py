@@ -76,7 +76,7 @@ def _names(record: Record) -> list[str]:
 MATCHES: Mapping[str, Callable[[Record, str], bool]] = {
     "EventId": lambda record, value: record["eventID"] == value,
     "EventName": lambda record, value: record["eventName"] == value,
-    "ReadOnly": lambda record, value: _read_only(record) == value.lower(),
+    "ReadOnly": lambda record, value: _read_only(record) == value,
     "Username": lambda record, value: user_name(record["userIdentity"]) == value,
     "ResourceType": lambda record, value: value in _types(record),
     "ResourceName": lambda record, value: value in _names(record),
@@ -84,6 +84,9 @@ MATCHES: Mapping[str, Callable[[Record, str], bool]] = {
     "AccessKeyId": lambda record, value: _access_key(record) == value,
 }
 """Whether a record has an attribute of this value."""
+
+VALUES: Mapping[str, tuple[str, ...]] = {"ReadOnly": ("true", "false")}
+"""The values that an attribute can have, of those that have few."""
 
 _WORD_FOR_WORD = frozenset({"EventId", "EventName", "Username", "EventSource", "AccessKeyId"})
 

@@ -89,7 +89,11 @@ class _Compiler:
             def check_each(value: list[Any], path: str, failures: Failures) -> None:
                 self._apply(rules, value, path, failures)
                 for number, item in enumerate(value, 1):
-                    check_item(item, f"{path}.{number}.member", failures)
+                    place = f"{path}.{number}.member"
+                    if item is None:
+                        failures.append(self._failure(None, place, "not be null"))
+                    else:
+                        check_item(item, place, failures)
 
             return check_each
         return self._scalars(rules, self._rules(element), _described(element), list)
@@ -104,7 +108,10 @@ class _Compiler:
 
         def check(value: Any, path: str, failures: Failures) -> None:
             self._apply(rules, value, path, failures)
-            if any(rule(item) is not None for item in items(value) for rule in inner):
+            if any(
+                item is None or any(rule(item) is not None for rule in inner)
+                for item in items(value)
+            ):
                 rule = f"satisfy constraint: [{described}]"
                 failures.append(self._failure(value, path, rule))
 

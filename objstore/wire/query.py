@@ -7,6 +7,7 @@ Source: https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,9 @@ FORM_BYTES_MAX = 128 * 1024
 FIELDS_MAX = 1_000
 ITEMS_MAX = 1_000
 DEPTH_MAX = 16
+GAP_MAX = 10
+INDEX_DIGITS_MAX = 5
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _TYPE = (b"content-type", b"text/xml")
 
 Bind = Callable[[Mapping[str, str]], dict[str, Any]]
@@ -99,7 +103,11 @@ def _tree(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _invalid(name: str) -> AWSError:
-    return AWSError("InvalidParameterValue", f"The value of {name} is not valid")
+    return _malformed(f"The value of {name} is not valid")
+
+
+def _malformed(text: str) -> AWSError:
+    return AWSError("MalformedInput", text)
 
 
 def _read(model: ServiceModel, member: Member, name: str, node: Any) -> Any:
@@ -111,15 +119,31 @@ def _read(model: ServiceModel, member: Member, name: str, node: Any) -> Any:
         if node == "":
             return []
         items = node if shape.flattened else _inner(node, name, shape.element.wire_name)
-        return [_read(model, shape.element, name, item) for item in _ordered(items, name)]
+        return [
+            None if item is None else _read(model, shape.element, name, item)
+            for item in _ordered(items, name)
+        ]
     if shape.type == "map":
         return _read_map(model, shape, name, node)
     if not isinstance(node, str):
         raise _invalid(name)
     try:
-        return converter(shape, open_enums=frozenset({shape.name}))(node)
+        return _read_scalar(shape, node)
     except ValueError:
         raise _invalid(name) from None
+
+
+def _read_scalar(shape: Shape, text: str) -> Any:
+    """Numbers may have a sign and zeros in front, booleans may be digits; neither has spaces."""
+    if shape.type == "boolean":
+        if text not in _BOOLEANS:
+            raise ValueError("not a boolean")
+        return _BOOLEANS[text]
+    if shape.type in ("integer", "long"):
+        if text != text.strip():
+            raise ValueError("spaces")
+        text = text.removeprefix("+")
+    return converter(shape, open_enums=frozenset({shape.name}))(text)
 
 
 def _read_structure(model: ServiceModel, shape: Shape, name: str, node: Any) -> dict[str, Any]:
@@ -151,18 +175,36 @@ def _inner(node: Any, name: str, step: str) -> Any:
 
 
 def _ordered(node: Any, name: str) -> list[Any]:
-    """The items of `{"1": …, "2": …}` in the order of their numbers."""
+    """The items of `{"1": …, "2": …}` in the order of their numbers, None for those left out."""
     if not isinstance(node, dict) or len(node) > ITEMS_MAX:
         raise _invalid(name)
-    if not all(key.isascii() and key.isdigit() and len(key) < 6 for key in node):
-        raise _invalid(name)
-    return [node[key] for key in sorted(node, key=int)]
+    items: list[Any] = []
+    for number, key in sorted((_index(key), key) for key in node):
+        gap = number - max(len(items), 1)
+        if gap > GAP_MAX:
+            raise _malformed(f"Excessively sparse input would skip {gap} list elements")
+        items += [None] * (number - 1 - len(items))
+        items.append(node[key])
+    return items
+
+
+def _index(key: str) -> int:
+    """The number of an item, from 1. Raises MalformedInput, in the words of AWS."""
+    if key.startswith("-"):
+        raise _malformed(f"Key {key} may not have a leading '-'")
+    if not (key.isascii() and key.isdigit()) or len(key) > INDEX_DIGITS_MAX:
+        raise _malformed("Start of list found where not expected")
+    if int(key) == 0:
+        raise _malformed(f"{key} is not a valid index")
+    return int(key)
 
 
 def compile_output(model: ServiceModel, operation: Operation) -> Render:
     """The renderer of an operation: (reply, request id) → response."""
     shape = model.shape(operation.output) if operation.output else None
-    write = DocumentWriter(model).members(shape.members.values()) if shape else None
+    write = (
+        DocumentWriter(model, instant=_instant).members(shape.members.values()) if shape else None
+    )
     name = operation.name
     start = f'{DECLARATION}<{name}Response xmlns="{namespace(model)}">'
 
@@ -179,6 +221,11 @@ def compile_output(model: ServiceModel, operation: Operation) -> Render:
         return _response(200, "".join(parts))
 
     return render
+
+
+def _instant(moment: datetime) -> str:
+    """A time as these services write it: in whole seconds, without a fraction."""
+    return moment.astimezone(UTC).isoformat()[:19] + "Z"
 
 
 def namespace(model: ServiceModel) -> str:

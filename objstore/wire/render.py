@@ -223,8 +223,12 @@ _Plan = tuple[str, str, str, Callable[[Any], str], Writer | None]  # name, start
 class DocumentWriter:
     """Compiles output shapes to functions that append XML to a list of strings."""
 
-    def __init__(self, model: ServiceModel) -> None:
+    def __init__(
+        self, model: ServiceModel, *, instant: Callable[[datetime], str] = iso8601
+    ) -> None:
+        """`instant` writes a time."""
         self._model = model
+        self._instant = instant
         self._writers: dict[str, Writer] = {}
 
     def document(self, root: str, shape: Shape) -> Callable[[Mapping[str, Any]], str]:
@@ -285,7 +289,12 @@ class DocumentWriter:
         if shape.type in _COMPOUND:
             return (member.name, "", "", str, self._element(member.wire_name, member))
         tag = member.wire_name
-        return (member.name, f"<{tag}>", f"</{tag}>", _scalar_text(shape), None)
+        return (member.name, f"<{tag}>", f"</{tag}>", self._text(shape), None)
+
+    def _text(self, shape: Shape) -> Callable[[Any], str]:
+        if shape.type == "timestamp":
+            return self._instant
+        return _scalar_text(shape)
 
     def _element(self, tag: str, member: Member) -> Writer:
         shape = self._model.shape(member.shape)
@@ -295,7 +304,7 @@ class DocumentWriter:
             return self._structure(tag, shape)
         if shape.type == "map":
             return self._map(tag, shape)
-        return _scalar(f"<{tag}>", f"</{tag}>", _scalar_text(shape))
+        return _scalar(f"<{tag}>", f"</{tag}>", self._text(shape))
 
     def _list(self, tag: str, shape: Shape, *, flattened: bool) -> Writer:
         assert shape.element is not None

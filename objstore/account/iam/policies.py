@@ -45,7 +45,7 @@ def create_policy(
     tags: TagList | None = None,
 ) -> Reply:
     """Make a managed policy, attached to nobody yet."""
-    found = read_tags(tags)
+    found = read_tags(tags, fold=str)
     path = call.create(POLICY, policy_name, path, keys=request_keys(found))
     _check(policy_document)
     attributes: dict[str, Any] = {

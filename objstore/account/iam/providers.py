@@ -38,7 +38,7 @@ def create_open_id_connect_provider(
 ) -> Reply:
     """Trust an issuer; its tokens must be for one of the client ids."""
     name = _name(url)
-    found = read_tags(tags)
+    found = read_tags(tags, fold=str)
     call.create(PROVIDER, name, ROOT_PATH, keys=request_keys(found))
     clients = _clients(list(dict.fromkeys(client_id_list or ())))
     provider = Identity(

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from objstore.account.call import Call, Keys, Reply
 from objstore.account.entities import ROLE, USER, tag_list, tags_of
+from objstore.account.errors import IAMError
 from objstore.account.paging import FIRST_PAGE, Page, page_of
-from objstore.account.tags import TagList, merged, read_tags, request_keys, without
+from objstore.account.tags import Fold, TagList, merged, read_tags, request_keys, without
 from objstore.storage.records import Identity
 
 Find = Callable[[Keys], Identity]
@@ -27,20 +28,27 @@ def tag_role(call: Call, *, role_name: str, tags: TagList) -> Reply:
 
 def tag_policy(call: Call, *, policy_arn: str, tags: TagList) -> Reply:
     """Add or replace tags of a managed policy."""
-    return _tag(call, lambda keys: call.own_policy(policy_arn, keys=keys), tags)
+    return _tag(call, lambda keys: call.own_policy(policy_arn, keys=keys), tags, fold=str)
 
 
 def tag_open_id_connect_provider(
     call: Call, *, open_id_connect_provider_arn: str, tags: TagList
 ) -> Reply:
     """Add or replace tags of an OpenID Connect provider."""
-    return _tag(call, lambda keys: call.use_provider(open_id_connect_provider_arn, keys=keys), tags)
+    return _tag(
+        call,
+        lambda keys: call.use_provider(open_id_connect_provider_arn, keys=keys),
+        tags,
+        fold=str,
+    )
 
 
-def _tag(call: Call, find: Find, tags: TagList) -> Reply:
-    found = read_tags(tags)
+def _tag(call: Call, find: Find, tags: TagList, *, fold: Fold = str.lower) -> Reply:
+    if not tags:
+        raise IAMError("InvalidInput", "At least one tag must be given.")
+    found = read_tags(tags, fold=fold)
     identity = find(request_keys(found))
-    _store(call, identity, merged(tags_of(identity), found))
+    _store(call, identity, merged(tags_of(identity), found, fold=fold))
     return {}
 
 
@@ -56,7 +64,7 @@ def untag_role(call: Call, *, role_name: str, tag_keys: Sequence[str]) -> Reply:
 
 def untag_policy(call: Call, *, policy_arn: str, tag_keys: Sequence[str]) -> Reply:
     """Remove tags of a managed policy."""
-    return _untag(call, lambda keys: call.own_policy(policy_arn, keys=keys), tag_keys)
+    return _untag(call, lambda keys: call.own_policy(policy_arn, keys=keys), tag_keys, fold=str)
 
 
 def untag_open_id_connect_provider(
@@ -64,13 +72,16 @@ def untag_open_id_connect_provider(
 ) -> Reply:
     """Remove tags of an OpenID Connect provider."""
     return _untag(
-        call, lambda keys: call.use_provider(open_id_connect_provider_arn, keys=keys), tag_keys
+        call,
+        lambda keys: call.use_provider(open_id_connect_provider_arn, keys=keys),
+        tag_keys,
+        fold=str,
     )
 
 
-def _untag(call: Call, find: Find, tag_keys: Sequence[str]) -> Reply:
+def _untag(call: Call, find: Find, tag_keys: Sequence[str], *, fold: Fold = str.lower) -> Reply:
     identity = find({"aws:TagKeys": tuple(tag_keys)} if tag_keys else {})
-    _store(call, identity, without(tags_of(identity), tag_keys))
+    _store(call, identity, without(tags_of(identity), tag_keys, fold=fold))
     return {}
 
 

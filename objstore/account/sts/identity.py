@@ -31,9 +31,7 @@ def get_access_key_info(call: Call, *, access_key_id: str) -> Reply:
 def decode_authorization_message(call: Call, *, encoded_message: str) -> Reply:
     """What a refusal of the caller's account was about, from the header that came with it."""
     call.allow("*")
-    invalid = IAMError(
-        "InvalidAuthorizationMessageException", "Message is not valid: it cannot be decoded"
-    )
+    invalid = IAMError("InvalidAuthorizationMessageException", "Message is not valid")
     try:
         opened = call.services.sealing.open(MESSAGE_PURPOSE, encoded_message)
     except SealError:

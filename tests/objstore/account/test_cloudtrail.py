@@ -98,7 +98,12 @@ async def test_pages(door: Door) -> None:
         ({"MaxResults": 0}, "InvalidMaxResultsException"),
         ({"MaxResults": 51}, "InvalidMaxResultsException"),
         ({"StartTime": 2, "EndTime": 1}, "InvalidTimeRangeException"),
+        ({"StartTime": 2_100_000_000}, "InvalidTimeRangeException"),
         ({"EndTime": 1e300}, "InvalidTimeRangeException"),
+        (
+            {"LookupAttributes": [{"AttributeKey": "ReadOnly", "AttributeValue": "True"}]},
+            "InvalidLookupAttributesException",
+        ),
         ({"EventCategory": "data"}, "InvalidEventCategoryException"),
         ({"NextToken": "made up"}, "InvalidNextTokenException"),
         (

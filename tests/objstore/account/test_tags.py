@@ -15,6 +15,15 @@ def test_keys_differ_by_more_than_case() -> None:
     assert without({"Team": "x", "other": "y"}, ["TEAM"]) == {"other": "y"}
 
 
+def test_case_counts_where_it_is_not_folded() -> None:
+    both = {"Team": "x", "team": "y"}
+    assert read_tags(listed(**both), fold=str) == both
+    assert merged({"Team": "x"}, {"team": "y"}, fold=str) == both
+    assert without(both, ["team"], fold=str) == {"Team": "x"}
+    with pytest.raises(IAMError, match="Duplicate"):
+        read_tags(listed(a="1") * 2, fold=str)
+
+
 @pytest.mark.parametrize(
     ("tags", "code"),
     [

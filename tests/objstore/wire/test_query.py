@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlencode
 
@@ -139,14 +140,14 @@ def test_errors(sts: ServiceModel, status: int, kind: str) -> None:
         ({"Action": "Nothing"}, "InvalidAction"),
         ({"Action": "AssumeRole", "Version": "1999-01-01"}, "InvalidAction"),
         ({"Action": "AssumeRole"}, "ValidationError"),
-        ({"RoleArn": "r", "RoleSessionName": "s", "DurationSeconds": "x"}, "InvalidParameterValue"),
-        ({"RoleArn.a": "r", "RoleSessionName": "s"}, "InvalidParameterValue"),
-        ({"RoleArn": "r", "RoleArn.a": "s"}, "InvalidParameterValue"),
-        ({"RoleArn.a": "r", "RoleArn": "s"}, "InvalidParameterValue"),
-        ({"RoleArn": "r", "RoleSessionName": "s", "Tags": "x"}, "InvalidParameterValue"),
-        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member": "1"}, "InvalidParameterValue"),
-        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member.x": "1"}, "InvalidParameterValue"),
-        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member.1": "1"}, "InvalidParameterValue"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "DurationSeconds": "x"}, "MalformedInput"),
+        ({"RoleArn.a": "r", "RoleSessionName": "s"}, "MalformedInput"),
+        ({"RoleArn": "r", "RoleArn.a": "s"}, "MalformedInput"),
+        ({"RoleArn.a": "r", "RoleArn": "s"}, "MalformedInput"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "Tags": "x"}, "MalformedInput"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member": "1"}, "MalformedInput"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member.x": "1"}, "MalformedInput"),
+        ({"RoleArn": "r", "RoleSessionName": "s", "Tags.member.1": "1"}, "MalformedInput"),
     ],
 )
 def test_bad_requests(sts: ServiceModel, form: dict[str, str], code: str) -> None:
@@ -159,6 +160,95 @@ def test_bad_requests(sts: ServiceModel, form: dict[str, str], code: str) -> Non
     with pytest.raises(AWSError) as caught:
         bind()
     assert caught.value.code == code
+
+
+POLICY = "{}"
+GAP = "Excessively sparse input would skip {} list elements"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["+1"], "Start of list found where not expected"),
+        (["one"], "Start of list found where not expected"),
+        (["0"], "0 is not a valid index"),
+        (["-1"], "Key -1 may not have a leading '-'"),
+        (["12"], GAP.format(11)),
+        (["1", "12"], GAP.format(11)),
+        (["22", "1"], GAP.format(21)),
+        (["1", "22", "43"], GAP.format(21)),
+        ([str(number) for number in range(1, 11)] + ["21"], GAP.format(11)),
+    ],
+)
+def test_items_are_numbered_from_one_with_few_left_out(keys: list[str], message: str) -> None:
+    with pytest.raises(AWSError) as caught:
+        bound("GetContextKeysForCustomPolicy", items("PolicyInputList", keys))
+    assert (caught.value.code, caught.value.message) == ("MalformedInput", message)
+
+
+@pytest.mark.parametrize("keys", [["11"], ["1", "8", "15"]])
+def test_items_left_out_are_missed(keys: list[str]) -> None:
+    with pytest.raises(AWSError) as caught:
+        bound("GetContextKeysForCustomPolicy", items("PolicyInputList", keys))
+    assert caught.value.code == "ValidationError"
+    assert caught.value.message.startswith(
+        "1 validation error detected: Value at 'policyInputList' failed to satisfy constraint: "
+        "Member must satisfy constraint: [Member must have length less than or equal to 131072, "
+    )
+    with pytest.raises(AWSError, match=r"'tags.1.member' failed .* Member must not be null"):
+        bound("TagUser", {"UserName": "u", "Tags.member.2.Key": "k", "Tags.member.2.Value": "v"})
+
+
+def test_items_with_leading_zeros() -> None:
+    assert bound("GetContextKeysForCustomPolicy", items("PolicyInputList", ["01", "2"])) == {
+        "policy_input_list": [POLICY, POLICY]
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("01", 1), ("+1", 1), *dict.fromkeys(["1.0", "1e0", " 1 "]).items()],
+)
+def test_numbers(text: str, value: int | None) -> None:
+    if value is not None:
+        assert bound("ListUsers", {"MaxItems": text}) == {"max_items": value}
+        return
+    with pytest.raises(AWSError, match="MalformedInput"):
+        bound("ListUsers", {"MaxItems": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("true", True), ("1", True), ("false", False), ("0", False)]
+    + [(text, None) for text in ("True", "FALSE", " true", "", "null")],
+)
+def test_booleans(text: str, value: bool | None) -> None:
+    if value is not None:
+        assert bound("ListPolicies", {"OnlyAttached": text}) == {"only_attached": value}
+        return
+    with pytest.raises(AWSError, match="MalformedInput"):
+        bound("ListPolicies", {"OnlyAttached": text})
+
+
+def bound(operation: str, form: dict[str, str]) -> dict[str, Any]:
+    """What a handler of IAM that takes every member would get."""
+    model = load("iam")
+    bind = compile_input(model, model.operations[operation], accepting(model, operation))
+    return bind({"Action": operation, **form})
+
+
+def items(name: str, keys: list[str]) -> dict[str, str]:
+    return {f"{name}.member.{key}": POLICY for key in keys}
+
+
+def test_times_have_whole_seconds() -> None:
+    iam = load("iam")
+    made = datetime(2026, 11, 24, 12, 30, 1, 500_000, tzinfo=timezone(timedelta(hours=1)))
+    key = {"UserName": "u", "AccessKeyId": "A", "Status": "Active", "CreateDate": made}
+    _, _, body = compile_output(iam, iam.operations["ListAccessKeys"])(
+        {"AccessKeyMetadata": [key], "IsTruncated": False}, "R"
+    )
+    assert b"<CreateDate>2026-11-24T11:30:01Z</CreateDate>" in body
 
 
 def test_a_member_that_the_handler_does_not_take_is_refused_by_name(sts: ServiceModel) -> None:

@@ -26,13 +26,39 @@ async def test_tags_are_added_replaced_and_removed(world: Any, kind: str) -> Non
     named = KINDS[kind]
     for operation, members, tags in (
         ("Tag{}", {"tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]}, "a=1 b=2"),
-        ("Tag{}", {"tags": [{"Key": "A", "Value": "3"}]}, "b=2 A=3"),
-        ("Untag{}", {"tag_keys": ["B", "c"]}, "A=3"),
+        ("Tag{}", {"tags": [{"Key": "a", "Value": "3"}]}, "b=2 a=3"),
+        ("Untag{}", {"tag_keys": ["b", "c"]}, "a=3"),
+        ("Untag{}", {"tag_keys": []}, "a=3"),
         ("Untag{}", {"tag_keys": ["a"]}, ""),
     ):
         assert await world.iam(operation.format(kind), **named, **members) == {}
         listed = (await world.iam(f"List{kind}Tags", **named))["Tags"]
         assert " ".join(f"{tag['Key']}={tag['Value']}" for tag in listed) == tags
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_case_counts_only_in_keys_of_policies_and_providers(world: Any, kind: str) -> None:
+    await make_all(world)
+    named = KINDS[kind]
+    for key in ("a", "A"):
+        await world.iam(f"Tag{kind}", **named, tags=[{"Key": key, "Value": key}])
+    listed = (await world.iam(f"List{kind}Tags", **named))["Tags"]
+    apart = kind in ("Policy", "OpenIDConnectProvider")
+    assert sorted(tag["Key"] for tag in listed) == (["A", "a"] if apart else ["A"])
+    await world.iam(f"Untag{kind}", **named, tag_keys=["a"])
+    listed = (await world.iam(f"List{kind}Tags", **named))["Tags"]
+    assert [tag["Key"] for tag in listed] == (["A"] if apart else [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_tags_that_cannot_be_given(world: Any, kind: str) -> None:
+    await make_all(world)
+    assert (await world.refused(f"Tag{kind}", **KINDS[kind], tags=[]))[0] == "InvalidInput"
+    reserved = [{"Key": "AWS:a", "Value": ""}]
+    assert await world.refused(f"Tag{kind}", **KINDS[kind], tags=reserved) == (
+        "InvalidInput",
+        "Tag keys beginning with aws: are reserved for system use.",
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

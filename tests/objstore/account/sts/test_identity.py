@@ -54,7 +54,7 @@ async def test_nobody_decodes_another_accounts_or_no_message(world: Any) -> None
     message = await denial(world, await world.user())
     other = world.root("111122223333")
     for caller, text in ((other, message), (None, message[:-8]), (None, "nonsense")):
-        code, _ = await world.refused_sts(
+        refused = await world.refused_sts(
             "DecodeAuthorizationMessage", caller=caller, encoded_message=text
         )
-        assert code == "InvalidAuthorizationMessageException"
+        assert refused == ("InvalidAuthorizationMessageException", "Message is not valid")
