@@ -17,6 +17,7 @@ from objstore.errors import AWSError, S3Error
 from objstore.exchange import Receive, Request, Response, Scope, Send, send_response
 from objstore.hosting import Hosting
 from objstore.log import RequestLog
+from objstore.transfer.receive import refusal
 
 ERRORS = logging.getLogger("objstore.errors")
 INTERNAL_PREFIX = b"/_/"
@@ -79,9 +80,8 @@ class Application:
             response = await door.handle(request)
         except AWSError as error:
             response = door.fail(request, error)
-        except Exception:
-            ERRORS.exception("unexpected", extra={"fields": {"request_id": request.request_id}})
-            response = door.fail(request, S3Error("InternalError"))
+        except Exception as error:
+            response = door.fail(request, _failure(request, error))
         self._finish_headers(request, response)
         try:
             sent = await send_response(request, response, send)
@@ -167,6 +167,15 @@ class Application:
                 self._log.flush()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _failure(request: Request, error: Exception) -> AWSError:
+    """What a client is told of an exception: what storage refuses, else nothing, but the log is."""
+    told = refusal(error)
+    if isinstance(told, AWSError):
+        return told
+    ERRORS.error("unexpected", exc_info=error, extra={"fields": {"request_id": request.request_id}})
+    return S3Error("InternalError")
 
 
 def service_of(request: Request) -> str:

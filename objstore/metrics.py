@@ -20,6 +20,7 @@ from prometheus_client import (
 
 FLUSH_SECONDS = 0.25
 PENDING_MAX = 4096
+ROOM_BYTES_MIN = 4 * 1024 * 1024
 
 REQUESTS = Counter(
     "objstore_requests_total", "Requests answered.", ("service", "operation", "status")
@@ -68,7 +69,10 @@ def count(
 
 
 def flush() -> None:
-    """Hand what was counted to the client library."""
+    """Hand what was counted to the client library; on a full disk later, and without the times."""
+    if not _has_room():
+        _seconds.clear()
+        return
     for (service, operation, status), (number, received, sent) in _totals.items():
         _requests(service, operation, status).inc(number)
         _, taken, given = _volumes(service)
@@ -80,6 +84,18 @@ def flush() -> None:
             observe(seconds)
     _totals.clear()
     _seconds.clear()
+
+
+def _has_room() -> bool:
+    """Whether the library may write: its files are mapped and have holes.
+
+    A write into one that the disk has no block for would kill the process.
+    """
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder is None:
+        return True
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize >= ROOM_BYTES_MIN
 
 
 def render() -> bytes:

@@ -6,6 +6,7 @@ anew when it is full. Values are printable and never secret (see `objstore.call.
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,20 @@ class TraceFile:
             self.append({**named, "steps": trace.steps})
 
     def append(self, record: dict[str, Any]) -> None:
-        """Write one trace. Lines are short, so `O_APPEND` keeps them whole between workers."""
+        """Write one trace. Lines are short, so `O_APPEND` keeps them whole between workers.
+
+        A disk that refuses costs the trace, not the request.
+        """
+        with suppress(OSError):
+            self._append(json.dumps(record).encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o600)
         try:
             if os.fstat(descriptor).st_size > TRACE_BYTES_MAX:
                 os.ftruncate(descriptor, 0)
-            os.write(descriptor, json.dumps(record).encode() + b"\n")
+            os.write(descriptor, line)
         finally:
             os.close(descriptor)
 
@@ -53,7 +61,11 @@ class TraceFile:
             lines = await file.readlines()
         found: list[dict[str, Any]] = []
         for line in reversed(lines):
-            record = json.loads(line)
+            try:
+                record = json.loads(line)
+            except ValueError:
+                # One that the disk took only a part of, and the one after it.
+                continue
             if all(record.get(name) == value for name, value in filters.items()):
                 found.append(record)
                 if len(found) == TRACE_ANSWERS_MAX:

@@ -9,12 +9,14 @@ A file is named by the time of its first event, so that names sort by age. If th
 events wait in memory; those beyond `PENDING_MAX` are lost, and that is logged.
 """
 
+import errno
 import logging
 import os
 import secrets
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from kms.aws.audit import Event
@@ -31,6 +33,7 @@ FOLDER_BYTES_MAX = 1024 * 1024 * 1024
 FOLDER_FILES_MAX = 4_096
 RETENTION_SECONDS = 90 * 86_400.0
 SUFFIX = ".jsonl"
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -74,8 +77,8 @@ class AuditLog:
                 count -= len(some)
                 try:
                     self._write(some)
-                except OSError:
-                    self._keep(some)
+                except OSError as error:
+                    self._keep(some, error)
                     return
             if self._unsynced:
                 os.fdatasync(self._descriptor)
@@ -94,6 +97,8 @@ class AuditLog:
         self._stopping.set()
         self._thread.join()
         self.flush()
+        if self._pending:
+            LOG.error("events of the audit trail are lost: %d", len(self._pending))
         self._close_file()
 
     def _run(self) -> None:
@@ -104,13 +109,19 @@ class AuditLog:
                 except OSError:
                     LOG.exception("the disk may not have all of the audit trail")
 
-    def _keep(self, events: list[Event]) -> None:
-        """The disk did not take these: try again later."""
+    def _keep(self, events: list[Event], error: OSError) -> None:
+        """The disk did not take these: try again later.
+
+        In the same file if the disk is only full: a new one for every try would in the end push
+        out the oldest.
+        """
         if not self._broken:
             LOG.exception("the audit trail cannot be written")
             self._broken = True
-        self._close_file()
         self._pending.extendleft(reversed(events))
+        if error.errno not in _DISK_FULL:
+            with suppress(OSError):
+                self._close_file()
         lost = len(self._pending) - PENDING_MAX
         if lost > 0:
             for _ in range(lost):
@@ -123,11 +134,16 @@ class AuditLog:
             self._close_file()
         if self._descriptor < 0:
             self._open_file(events[0]["eventTime"])
-        while data:
-            count = os.write(self._descriptor, data)
-            self._size += count
-            self._unsynced = True
-            data = data[count:]
+        self._unsynced = True
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:])
+        except OSError:
+            # The file ends with a whole line, and nothing is in it twice.
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += written
         self._broken = False
 
     def _is_fit(self, more: int) -> bool:

@@ -12,10 +12,14 @@ _NUMBER = struct.Struct("<d")
 
 
 def map_file(path: Path, length: int) -> mmap.mmap:
-    """Map the first `length` bytes of a file, which is made of zeros if it is missing."""
+    """Map the first `length` bytes of a file, which is made of zeros if it is missing.
+
+    They have their place on the disk then: a write to a mapping that finds none kills the process.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(descriptor, length)
+        os.posix_fallocate(descriptor, 0, length)
         return mmap.mmap(descriptor, length)
     finally:
         os.close(descriptor)

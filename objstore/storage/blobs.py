@@ -98,13 +98,17 @@ class SpaceReserve:
         self._measured = float("-inf")
 
     def claim(self, size: int) -> None:
-        """Raise NoSpaceError unless `size` more bytes leave the reserve whole."""
+        """Raise NoSpaceError unless `size` more bytes leave the reserve whole.
+
+        What is claimed counts as used until the disk is measured again.
+        """
         now = self._clock.now()
         if abs(now - self._measured) >= SPACE_CACHE_SECONDS:
             self._measure()
             self._measured = now
         if size > self._room_bytes:
             raise NoSpaceError("the free-space reserve would be used up")
+        self._room_bytes -= size
 
     def _measure(self) -> None:
         disk = os.statvfs(self._folder)
@@ -311,7 +315,10 @@ class BlobFolder:
         """Open a blob of `size` bytes for writing. Blocking. Raises NoSpaceError, OSError."""
         with self._lock:
             if self._active == INLINE or self._count >= DIRECTORY_BLOBS_MAX:
-                self._roll()
+                try:
+                    self._roll()
+                except OSError as error:
+                    raise storage_error(error) from error
             self._count += 1
             ref = BlobRef(new_blob_id(), self._active, size, 0)
             self._pending[self._active].add(ref.blob_id)

@@ -146,18 +146,22 @@ class Committer:
                     job.result = job.transaction(self._connection)
                 except Exception as error:
                     job.error = error
+                    if not self._connection.in_transaction:
+                        # SQLite takes everything back when the disk fails it in some ways.
+                        raise
                     execute("ROLLBACK TO job")
                 execute("RELEASE job")
             execute("COMMIT")
-        except apsw.Error as error:
+        except Exception as error:
             # Nothing of the batch is on disk, so nobody may hear of success.
-            full = isinstance(error, apsw.FullError)
-            final = NoSpaceError("the disk is full") if full else error
             for job in batch:
-                job.error = job.error or final
+                job.error = job.error or error
             if self._connection.in_transaction:
                 with contextlib.suppress(apsw.Error):
                     execute("ROLLBACK")
+        for job in batch:
+            if isinstance(job.error, apsw.FullError):
+                job.error = NoSpaceError("the disk is full")
 
 
 def _resolve(batch: list[_Job]) -> None:

@@ -62,6 +62,6 @@ def checkpoint(
         with locked(folder / COMMIT_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB) as idle:
             if idle:
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    except (apsw.BusyError, apsw.LockedError, FileNotFoundError):
-        # A reader is in the way; the next round comes soon.
+    except (apsw.Error, FileNotFoundError):
+        # A reader is in the way, or the disk is full; the next round comes soon.
         return

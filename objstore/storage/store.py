@@ -99,7 +99,7 @@ class Store:
         self._look_again_at = 0.0
         self._collecting = threading.Lock()
         self.outbox = Outbox(self._reader, self._committer)
-        self.identities = IdentityStore(self._reader, self._committer, reserve, self._mark)
+        self.identities = IdentityStore(self._reader, self._committer, self._mark)
         self._blobs = BlobFolder(
             folder,
             new_directory=lambda: self._committer.submit(index_writes.new_directory).result(),

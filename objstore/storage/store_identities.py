@@ -9,13 +9,11 @@ import apsw
 from kms.aws.clock import monotonic
 from kms.aws.generation import Generation
 from objstore.storage import index_identities
-from objstore.storage.blobs import SpaceReserve
 from objstore.storage.commits import Committer
 from objstore.storage.index_identities import IdentityRows
 from objstore.storage.records import BusyError, KeyUse
 
 LOOK_AGAIN_SECONDS = 0.25
-CHANGE_BYTES = 64 * 1024  # What one change is taken to need.
 
 T = TypeVar("T")
 
@@ -27,7 +25,6 @@ class IdentityStore:
         self,
         reader: Callable[[], apsw.Connection],
         committer: Committer,
-        reserve: SpaceReserve,
         mark: Generation,
     ) -> None:
         self._mark = mark
@@ -36,7 +33,6 @@ class IdentityStore:
         self._look_again_at = 0.0
         self._reader = reader
         self._committer = committer
-        self._reserve = reserve
 
     @property
     def rows(self) -> IdentityRows:
@@ -58,9 +54,9 @@ class IdentityStore:
     async def change(self, change: Callable[[IdentityRows], T]) -> T:
         """Run `change` in a transaction, on the committer's thread; its result once durable.
 
-        What it raises undoes all it wrote. Raises BusyError, NoSpaceError.
+        What it raises undoes all it wrote. It may use the reserve: keys must be revocable, and
+        there are only so many identities. Raises BusyError, NoSpaceError.
         """
-        self._reserve.claim(CHANGE_BYTES)
 
         def transaction(connection: apsw.Connection) -> T:
             rows = IdentityRows(connection)

@@ -121,10 +121,10 @@ async def commit(store: Store, received: Received | None, transaction: Awaitable
         # A cancelled wait is no refusal: the transaction may be on its way to the disk.
         if received is not None and received.writer is not None:
             await store.run(received.writer.discard)
-        raise _refusal(error) from error
+        raise refusal(error) from error
 
 
-def _refusal(error: Exception) -> Exception:
+def refusal(error: Exception) -> Exception:
     """The S3 error for what storage raised; other errors as they are."""
     if isinstance(error, BucketMissingError):
         return S3Error("NoSuchBucket")

@@ -43,7 +43,9 @@ class Server:
         self.endpoint = found[1]
 
     def kill(self) -> None:
-        """Kill all of its processes, and wait until none of them runs."""
+        """Kill all of its processes, if it runs, and wait until none of them does."""
+        if self.process.poll() is not None:
+            return
         workers = self.workers()
         os.killpg(self.process.pid, signal.SIGKILL)
         self._finish()
@@ -53,7 +55,8 @@ class Server:
     def workers(self) -> list[int]:
         """The ids of its worker processes; none if it serves alone."""
         pid = self.process.pid
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(one) for one in children if "spawn_main" in _command_of(one)]
 
     def stop(self) -> None:
         self.process.terminate()
@@ -64,6 +67,14 @@ class Server:
         assert self.process.stdout is not None
         self.process.stdout.close()
         self._log.close()
+
+
+def _command_of(pid: str) -> str:
+    """The command line of a process, which may be gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def _runs(pid: int) -> bool:

@@ -10,6 +10,7 @@ from objstore.app import Application, service_of
 from objstore.errors import AWSError, S3Error
 from objstore.exchange import Request, Response
 from objstore.log import RequestLog
+from objstore.storage.records import BusyError, NoSpaceError
 
 SCOPE = "AKIA/20261124/us-east-1/{}/aws4_request"
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential={}, SignedHeaders=host, Signature=0"
@@ -129,6 +130,23 @@ async def test_errors_are_told_by_the_door_that_was_asked() -> None:
     served.doors["s3"].error = S3Error("NoSuchKey")
     status, _, text = await served.ask(scope_of())
     assert (status, text.split()[:2]) == (404, ["s3", "NoSuchKey"])
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (NoSpaceError("full"), "ServiceUnavailable Not enough storage space is left"),
+        (BusyError("many"), "SlowDown Please reduce your request rate."),
+    ],
+)
+async def test_what_storage_refuses_is_told_by_every_door(
+    error: Exception, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = Served()
+    served.doors["kms"].error = error
+    status, _, text = await served.ask(scope_of(service="kms"))
+    assert (status, text) == (503, f"kms {told}")
+    assert [r for r in caplog.records if r.name == "objstore.errors"] == []
 
 
 async def test_the_unexpected_says_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:

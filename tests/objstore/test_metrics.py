@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +29,17 @@ async def test_many_counts_do_not_pile_up() -> None:
     for _ in range(metrics.PENDING_MAX):
         metrics.count("s3", "TestMany", 200, seconds=0.002, received=0, sent=0)
     assert metrics.REQUESTS.labels("s3", "TestMany", "200")._value.get() == metrics.PENDING_MAX
+
+
+async def test_a_full_disk_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(metrics, "ROOM_BYTES_MIN", 1 << 62)
+    metrics.count("s3", "TestFull", 200, seconds=0.002, received=0, sent=0)
+    metrics.flush()
+    requests = metrics.REQUESTS.labels("s3", "TestFull", "200")
+    assert requests._value.get() == 0
+    monkeypatch.setattr(metrics, "ROOM_BYTES_MIN", 0)
+    metrics.flush()
+    assert requests._value.get() == 1

@@ -48,3 +48,16 @@ async def test_a_command_keeps_traces_where_a_server_does(tmp_path: Path) -> Non
     beside = kept_traces(tmp_path)
     assert beside is not None
     assert await beside.find() == [{"request_id": "0"}]
+
+
+async def test_a_disk_that_refuses_costs_the_trace_only(tmp_path: Path) -> None:
+    file = TraceFile(tmp_path / "absent")
+    file.append({"request_id": "1"})
+    assert await file.find() == []
+    file = TraceFile(tmp_path)
+    file.append({"request_id": "1"})
+    with (tmp_path / "trace.jsonl").open("ab") as written:
+        written.write(b'{"request_id": "2", "oper')
+    file.append({"request_id": "3"})
+    file.append({"request_id": "4"})
+    assert [record["request_id"] for record in await file.find()] == ["4", "1"]

@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import os
@@ -148,6 +149,41 @@ def test_a_disk_that_refuses_loses_nothing_at_first(
     folder.unlink()
     log.close()
     assert names(folder) == ["a", "b"]
+
+
+def test_a_full_disk_leaves_whole_lines_in_one_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, room = os.write, 2_000
+
+    def short_write(descriptor: int, data: bytes) -> int:
+        left = room - os.fstat(descriptor).st_size
+        if left <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:left])
+
+    log = AuditLog(folder, FixedClock(NOW))
+    monkeypatch.setattr(os, "write", short_write)
+    for number in range(10):
+        log.record(event(str(number)))
+        log.flush()
+        log.flush()
+    some = names(folder)
+    assert 0 < len(some) < 10
+    assert len(files_of(folder)) == 1
+    monkeypatch.undo()
+    log.close()
+    assert names(folder) == [str(number) for number in range(10)]
+
+
+def test_what_a_full_disk_did_not_take_until_the_end_is_told(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.touch()
+    log = AuditLog(folder, FixedClock(NOW))
+    log.record(event("a"))
+    log.close()
+    assert "are lost: 1" in caplog.text
 
 
 def test_an_event_without_a_record_stops_no_other(

@@ -38,5 +38,6 @@ def test_the_file_is_private_and_of_that_length(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_size == 4
     map_file(tmp_path / "new", 8).close()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new").stat().st_blocks > 0
     with pytest.raises(OSError, match="No such file"):
         map_file(tmp_path / "absent" / "file", 8)

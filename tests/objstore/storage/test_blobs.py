@@ -189,3 +189,28 @@ def test_the_reserve_is_kept_and_measured_again(tmp_path: Path) -> None:
         reserve.claim(1)
     clock.advance(1)
     reserve.claim(1)
+
+
+def test_what_is_claimed_is_used_until_the_disk_is_measured(tmp_path: Path) -> None:
+    clock = FixedClock(0)
+    reserve = SpaceReserve(tmp_path, clock, reserve_bytes=0)
+    reserve.claim(0)
+    half = reserve._room_bytes // 2 + 1
+    reserve.claim(half)
+    with pytest.raises(NoSpaceError):
+        reserve.claim(half)
+    clock.advance(1)
+    reserve.claim(half)
+
+
+def test_a_full_disk_has_no_room_for_a_directory(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "mkdir", full)
+    with pytest.raises(NoSpaceError):
+        folder.blobs.new_blob(1)
+    monkeypatch.undo()
+    folder.blobs.new_blob(1).discard()

@@ -10,7 +10,7 @@ import pytest
 from objstore.storage import commits
 from objstore.storage.commits import Committer, locked
 from objstore.storage.index import select
-from objstore.storage.records import BusyError
+from objstore.storage.records import BusyError, NoSpaceError
 
 
 @pytest.fixture
@@ -81,6 +81,28 @@ def test_a_failed_commit_fails_all_of_its_batch(committer: Committer) -> None:
         committer.submit(break_off).result()
     committer.submit(insert("a")).result()
     assert committer.submit(names).result() == ["a"]
+
+
+async def test_a_full_disk_is_no_space_for_all_that_share_the_flush(
+    committer: Committer, tmp_path: Path
+) -> None:
+    """SQLite takes the whole transaction back then, savepoints and all."""
+
+    def limit(connection: apsw.Connection, *, more: int = 0) -> None:
+        connection.pragma("max_page_count", connection.pragma("page_count") + more)
+
+    def fill(connection: apsw.Connection) -> None:
+        connection.execute("INSERT INTO meta VALUES ('large', zeroblob(100000))")
+
+    await committer.commit(limit)
+    with locked(tmp_path / "commit.lock", fcntl.LOCK_EX):
+        jobs = [asyncio.ensure_future(committer.commit(one)) for one in (insert("a"), fill)]
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [type(result) for result in results] == [NoSpaceError, NoSpaceError]
+    await committer.commit(lambda connection: limit(connection, more=1000))
+    await committer.commit(insert("b"))
+    assert await committer.commit(names) == ["b"]
 
 
 def test_a_lock_is_exclusive(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 import fcntl
 from pathlib import Path
+from typing import cast
+
+import apsw
 
 from objstore.storage.commits import COMMIT_LOCK, locked
 from objstore.storage.index import connect, prepare
@@ -19,6 +22,19 @@ def test_a_large_log_is_emptied_unless_somebody_commits(tmp_path: Path) -> None:
     checkpoint(connection, tmp_path, log_bytes_max=0)
     assert log.stat().st_size == 0
     connection.close()
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
+    class Full:
+        tries = 0
+
+        def wal_checkpoint(self, *, mode: int) -> None:
+            self.tries += 1
+            raise apsw.FullError("database or disk is full")
+
+    full = Full()
+    checkpoint(cast(apsw.Connection, full), tmp_path)
+    assert full.tries == 1
 
 
 def test_it_stops_when_told(tmp_path: Path) -> None:

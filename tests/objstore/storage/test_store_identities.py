@@ -24,6 +24,13 @@ async def test_another_process_sees_a_change_at_once(
     await other.close()
 
 
+async def test_changes_may_use_the_reserve(tmp_path: Path) -> None:
+    full = Store.open(tmp_path / "full", wall=FixedClock(1e9), space_reserve_bytes=1 << 62)
+    await full.identities.change(lambda rows: rows.add(BOB))
+    assert full.identities.rows.by_id(BOB.unique_id) == BOB
+    await full.close()
+
+
 async def test_a_refused_change_leaves_nothing(store: Store) -> None:
     def change(rows: IdentityRows) -> None:
         rows.add(BOB)
