@@ -31,6 +31,7 @@ class Outcome(Enum):
     MISMATCH = "another value was there"
     ABSENT = "nothing was there"
     REFUSED = "another value or nothing was there"
+    CONFLICT = "nothing was done, whatever was there"
     UNKNOWN = "no answer: it was done, or not, or will be"
 
 
@@ -64,6 +65,8 @@ class Operation:
                 return held is None and self.wanted is not None
             case Outcome.REFUSED:
                 return held != self.wanted
+            case Outcome.CONFLICT:
+                return True
             case Outcome.UNKNOWN:
                 # One whose condition does not hold does nothing: as if its moment never came.
                 return self.wanted is Unset.ANYTHING or held == self.wanted
@@ -81,6 +84,7 @@ class Operation:
             Outcome.MISMATCH,
             Outcome.ABSENT,
             Outcome.REFUSED,
+            Outcome.CONFLICT,
         )
 
 

@@ -44,6 +44,11 @@ OUTCOMES = {
     "ConditionalRequestConflict": Outcome.ABSENT,
 }
 
+OUTCOMES_UNDER_A_MARKER = {**OUTCOMES, "PreconditionFailed": Outcome.REFUSED}
+"""Of a versioned delete: under a delete marker no ETag matches, but the key is there."""
+OUTCOMES_OF_COMPLETION = {**OUTCOMES, "ConditionalRequestConflict": Outcome.CONFLICT}
+"""A completion conflicts with anything that was written since its upload began."""
+
 Place = tuple[str, str]
 Answer = dict[str, Any]
 
@@ -227,6 +232,7 @@ class Client:
                     **whole, **condition, MultipartUpload=parts
                 ),
             ),
+            OUTCOMES_OF_COMPLETION,
         )
 
     def _delete(self, place: Place) -> None:
@@ -238,9 +244,8 @@ class Client:
         if known is not None:
             value, etag = known
             send = partial(self._s3.delete_object, **named(place), IfMatch=etag)
-            # Under a delete marker no ETag matches, but the key is there.
-            failed = Outcome.REFUSED if place[0] == "versioned" else Outcome.MISMATCH
-            self._write("delete that", place, value, (None, send), mismatch=failed)
+            outcomes = OUTCOMES_UNDER_A_MARKER if place[0] == "versioned" else OUTCOMES
+            self._write("delete that", place, value, (None, send), outcomes)
 
     def _write(
         self,
@@ -248,8 +253,7 @@ class Client:
         place: Place,
         wanted: Value | Unset,
         sending: "Sending",
-        *,
-        mismatch: Outcome = Outcome.MISMATCH,
+        outcomes: Mapping[str, Outcome] = OUTCOMES,
     ) -> None:
         """Send a write of a value and record what came of it. Raises what is no answer to it."""
         value, send = sending
@@ -263,9 +267,7 @@ class Client:
             self._record(name, place, invoked, wanted, value, Outcome.UNKNOWN)
             raise
         except ClientError as error:
-            outcome = OUTCOMES.get(error.response["Error"]["Code"], Outcome.UNKNOWN)
-            if outcome is Outcome.MISMATCH:
-                outcome = mismatch
+            outcome = outcomes.get(error.response["Error"]["Code"], Outcome.UNKNOWN)
             self._record(name, place, invoked, wanted, value, outcome)
             if outcome is Outcome.UNKNOWN:
                 raise

@@ -1,4 +1,4 @@
-"""A small form of scripts/faults/linearizability.py, without kills; the whole takes ten minutes."""
+"""A small form of scripts/faults/linearizability.py, without kills; the whole takes a while."""
 
 import re
 import subprocess

@@ -87,6 +87,13 @@ GOOD = {
     ],
     "a removal refused": [put(0, 1, "a"), delete_that(2, 3, "b", REFUSED), get(4, 5, "a")],
     "a removal of nothing refused": [delete_that(0, 1, "b", REFUSED)],
+    "a conflict says nothing": [
+        put_new(0, 1, "a", Outcome.CONFLICT),
+        get(2, 3, None),
+        put(4, 5, "b"),
+        put_over(6, 7, "b", "c", Outcome.CONFLICT),
+        get(8, 9, "b"),
+    ],
     "no answer, never done": [put(0, 1, "a"), put(2, inf, "b", UNKNOWN), get(9, 10, "a")],
     "no answer, done late": [
         put(0, inf, "a", UNKNOWN),
@@ -125,6 +132,7 @@ BAD = {
     "removed what is not there": ([put(0, 1, "a"), delete_that(2, 3, "b")], 1),
     "removed twice": ([put(0, 1, "a"), delete_that(2, 8, "a"), delete_that(3, 9, "a")], 2),
     "back from the dead": ([put(0, 1, "a"), delete(2, 3), get(4, 5, "a")], 2),
+    "a conflict that was done": ([put_new(0, 1, "a", Outcome.CONFLICT), get(2, 3, "a")], 1),
     "no answer, done after its end": (
         [put(0, 5, "a", UNKNOWN), get(6, 7, None), get(8, 9, "a")],
         2,
