@@ -1,7 +1,7 @@
 """One line of a server access log, and the key of the object that holds lines.
 
-Signatures and tokens in a logged address are blanked: whoever reads logs must not be able to ask
-in another's name.
+Signatures, tokens and customers' keys in a logged address are blanked: whoever reads logs must not
+be able to ask in another's name, nor to open what a customer's key protects.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 UNIQUE_BYTES = 8
 NONE = "-"
@@ -62,8 +62,17 @@ _WHOLE: Mapping[str, str] = {
 }
 _VERB = re.compile("^(Get|Put|Delete|List|Create|Update)(Bucket)?")
 _WORD = re.compile("(?<=[a-z0-9])(?=[A-Z])")
-_SECRET = re.compile(r"(?i)\b((?:X-Amz-)?(?:Signature|Security-Token)=)[^&\s]*")
-_BLANKED = r"\g<1>REDACTED"
+_BLANKED = "REDACTED"
+# Parameters with a secret for a value, in lower case.
+_SECRETS = frozenset(
+    {
+        "signature",
+        "x-amz-signature",
+        "x-amz-security-token",
+        "x-amz-server-side-encryption-customer-key",
+        "x-amz-copy-source-server-side-encryption-customer-key",
+    }
+)
 _UNSAFE = re.compile(r'[\x00-\x20"\x7f-\U0010ffff]')
 
 
@@ -98,7 +107,7 @@ class Visited:
 
 def line(seen: Visited) -> str:
     """The line of a request, without its line break."""
-    asked = f"{seen.method} {_SECRET.sub(_BLANKED, seen.target)} HTTP/1.1"
+    asked = f"{seen.method} {_blanked(seen.target)} HTTP/1.1"
     fields = (
         seen.owner,
         seen.bucket,
@@ -117,7 +126,7 @@ def line(seen: Visited) -> str:
         str(seen.milliseconds),
         f'"{_quoted(seen.referer) or NONE}"',
         f'"{_quoted(seen.user_agent, blanks=" ") or NONE}"',
-        seen.version_id or NONE,
+        _quoted(seen.version_id) or NONE,
         seen.host_id,
         "SigV4" if seen.authentication else NONE,
         NONE,
@@ -162,6 +171,17 @@ def by_event_time(document: Mapping[str, Any]) -> bool:
     """Whether lines of different days go to different objects."""
     partitioned = document.get("TargetObjectKeyFormat", {}).get("PartitionedPrefix") or {}
     return bool(partitioned.get("PartitionDateSource") == "EventTime")
+
+
+def _blanked(target: str) -> str:
+    """A request's address with nothing in place of its secrets, however their names are written."""
+    path, asks, query = target.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    kept = [
+        name + equals + (_BLANKED if unquote(name).lower() in _SECRETS else value)
+        for name, equals, value in pairs
+    ]
+    return path + asks + "&".join(kept)
 
 
 def _quoted(text: str, *, blanks: str = "") -> str:
