@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from kms import wire
-from kms.aws import clock_control, sigv4
+from kms.aws import clock_control, local_pages, sigv4
 from kms.aws.authentication import authenticate
 from kms.aws.clock import Clock, ServiceClock
 from kms.aws.clock_control import ClockError
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, Credentials
+from kms.aws.local_pages import is_asked_here
 from kms.client import KMS
 from kms.errors import KMSError
 
@@ -87,6 +88,10 @@ class App:
     async def _answer_clock(
         self, clock: ServiceClock, scope: Message, receive: Receive, send: Send
     ) -> None:
+        if not is_asked_here(sigv4.collect_headers(scope["headers"])):
+            refusal = json.dumps({"error": local_pages.REFUSAL}).encode()
+            await _send(send, 403, refusal, str(uuid.uuid4()))
+            return
         status, reply = 200, {}
         try:
             body = await _read(receive)

@@ -2,7 +2,7 @@
 
 Health is there for everyone who can reach the port, metrics for clients on this machine unless the
 operator opens them. Neither says anything about objects, keys or accounts. Traces, the clock and
-reset exist only with `--dev`.
+reset exist only with `--dev`, and not for other people's pages in a browser on this machine.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,11 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from kms.aws import clock_control
+from kms.aws import clock_control, local_pages
 from kms.aws.clock import ServiceClock
 from kms.aws.clock_control import ClockError
+from kms.aws.local_pages import is_asked_here
 from objstore import metrics
 from objstore.trace import TraceFile
+
+Page = Callable[[Request], Awaitable[Response]]
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REFUSAL = "metrics are for clients on the server's machine, unless it has --metrics public\n"
@@ -74,12 +77,23 @@ def internal_app(
 
     routes = [Route("/_/health", health), Route("/_/metrics", show_metrics)]
     if traces is not None:
-        routes.append(Route("/_/trace", show_traces))
+        routes.append(Route("/_/trace", _for_here(show_traces)))
     if reset is not None:
-        routes.append(Route("/_/reset", do_reset, methods=["POST"]))
+        routes.append(Route("/_/reset", _for_here(do_reset), methods=["POST"]))
     if clock is not None:
-        routes.append(Route("/_/clock", show_clock, methods=["GET", "POST"]))
+        routes.append(Route("/_/clock", _for_here(show_clock), methods=["GET", "POST"]))
     return Starlette(routes=routes)
+
+
+def _for_here(page: Page) -> Page:
+    """A page for those only who ask on this machine and for themselves."""
+
+    async def show(request: Request) -> Response:
+        if not is_asked_here(request.headers):
+            return JSONResponse({"error": local_pages.REFUSAL}, status_code=403)
+        return await page(request)
+
+    return show
 
 
 def _is_of_this_machine(request: Request) -> bool:

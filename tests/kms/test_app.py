@@ -189,14 +189,22 @@ async def test_lifespan_and_other_protocols(app: App) -> None:
         await app({"type": "websocket"}, receive, send)
 
 
-def clock_page(port: int, body: bytes | None = None) -> tuple[int, Any]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/_/clock", data=body)
+def clock_page(
+    port: int, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/_/clock", body, headers or {})
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+def test_a_page_of_somebody_else_cannot_move_the_clock(port: int, headers: dict[str, str]) -> None:
+    assert clock_page(port, b'{"advance_seconds": 604800}', headers)[0] == 403
+    assert clock_page(port)[1]["offset_seconds"] == 0.0
 
 
 def test_the_clock_moves_on_request(port: int) -> None:

@@ -7,6 +7,8 @@ from kms.aws.clock import FixedClock, ServiceClock
 from objstore.internal import internal_app
 from objstore.trace import TraceFile
 
+HERE = "http://127.0.0.1:9000"
+
 
 def test_health_says_whether_requests_can_be_served() -> None:
     answers = iter([True, False])
@@ -51,12 +53,45 @@ def test_development_pages_exist_only_in_development(tmp_path: Path) -> None:
 
     traces = TraceFile(tmp_path)
     traces.append({"request_id": "R", "operation": "PutObject", "resource": "/b/k"})
-    client = TestClient(internal_app(ready=lambda: True, traces=traces, reset=reset))
+    app = internal_app(ready=lambda: True, traces=traces, reset=reset)
+    client = TestClient(app, base_url=HERE)
     assert client.get("/_/trace?operation=PutObject&resource=/b/k").json()[0]["request_id"] == "R"
     assert client.get("/_/trace?request-id=other").json() == []
     assert client.get("/_/reset").status_code == 405
     assert client.post("/_/reset").text == "reset\n"
     assert calls == ["reset"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example:9000"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
+def test_a_page_of_somebody_else_cannot_use_them(headers: dict[str, str], tmp_path: Path) -> None:
+    """What a browser on this machine sends for it, by its own host name or across origins."""
+    calls: list[str] = []
+
+    async def reset() -> None:
+        calls.append("reset")
+
+    clock = ServiceClock(FixedClock(1_700_000_000.0))
+    traces = TraceFile(tmp_path)
+    traces.append({"request_id": "R"})
+    app = internal_app(ready=lambda: True, traces=traces, reset=reset, clock=clock)
+    client = TestClient(app, base_url=HERE, headers=headers)
+    answers = [
+        client.get("/_/trace"),
+        client.post("/_/reset"),
+        client.get("/_/clock"),
+        client.post("/_/clock", content=b'{"advance_seconds": 1}'),
+    ]
+    assert {answer.status_code for answer in answers} == {403}
+    assert (calls, clock.offset_seconds) == ([], 0.0)
+    assert client.get("/_/health").status_code == 200
 
 
 def test_the_clock_is_shown_and_moved() -> None:
@@ -65,9 +100,10 @@ def test_the_clock_is_shown_and_moved() -> None:
     async def caught_up() -> None:
         waits.append(clock.offset_seconds)
 
-    client = TestClient(
-        internal_app(ready=lambda: True, traces=None, reset=None, clock=clock, caught_up=caught_up)
+    app = internal_app(
+        ready=lambda: True, traces=None, reset=None, clock=clock, caught_up=caught_up
     )
+    client = TestClient(app, base_url=HERE)
     assert client.get("/_/clock").json() == {
         "now": "2023-11-14T22:13:20.000Z",
         "offset_seconds": 0.0,
