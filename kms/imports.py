@@ -31,6 +31,9 @@ from kms.specs import GENERATE_VERIFY_MAC, SPECS
 TOKEN_SECONDS = 24 * 60 * 60
 HMAC_BYTES_MAX = 128
 WRAPPING_SPECS = ("RSA_2048", "RSA_3072", "RSA_4096")
+SMALL_PRIVATE_BYTES_MAX = 512
+# A PKCS #8 RSA key has 4.5 times the bytes of its modulus, and some.
+_PRIVATE_BYTES_MAX: Mapping[str, int] = {"RSA_2048": 1_536, "RSA_3072": 2_304, "RSA_4096": 3_072}
 _OAEP = ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256")
 _AES_OAEP: Mapping[str, str] = {
     "RSA_AES_KEY_WRAP_SHA_1": "RSAES_OAEP_SHA_1",
@@ -119,6 +122,9 @@ def normalized(spec: str, material: bytearray) -> bytearray:
         if not length <= len(material) <= longest:
             raise KMSError("InvalidCiphertextException")
         return bytearray(material)
+    if len(material) > _PRIVATE_BYTES_MAX.get(spec, SMALL_PRIVATE_BYTES_MAX):
+        # The library proves an RSA key's primes, however large, before anybody can ask its size.
+        raise KMSError("InvalidCiphertextException")
     try:
         key = cast(PrivateKey, load_der_private_key(material, None))
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -152,3 +152,27 @@ def test_one_key_has_one_form() -> None:
 def test_what_is_no_private_key(material: bytes) -> None:
     with pytest.raises(KMSError, match="InvalidCiphertextException"):
         normalized("RSA_2048", bytearray(material))
+
+
+@pytest.mark.parametrize("spec", ["RSA_2048", "RSA_4096", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"])
+def test_a_key_that_is_too_large_is_not_looked_at(
+    spec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To load one, its primes are proved: 8,676 bits, which fit into a request, take 15 seconds."""
+
+    def load(material: bytearray, password: None) -> None:
+        raise AssertionError("the key was loaded")
+
+    monkeypatch.setattr("kms.imports.load_der_private_key", load)
+    with pytest.raises(KMSError, match="InvalidCiphertextException"):
+        normalized(spec, bytearray(4_959))
+    with pytest.raises(AssertionError, match="loaded"):
+        normalized(spec, bytearray(138))
+
+
+def test_the_largest_keys_of_each_spec_fit() -> None:
+    for bits in (2_048, 3_072, 4_096):
+        key = rsa.generate_private_key(65_537, bits)
+        assert normalized(f"RSA_{bits}", der(key)) == der(key)
+    wide = ec.generate_private_key(ec.SECP521R1())
+    assert normalized("ECC_NIST_P521", der(wide)) == der(wide)

@@ -62,6 +62,17 @@ def test_the_key_of_a_document(tag: int | None) -> None:
     assert recipient_of(None) is None
 
 
+def test_a_document_has_no_other_tags() -> None:
+    """What tags stand for can cost far more than their bytes: powers, fractions, patterns."""
+    for tag in (*range(70_000), 1 << 32):
+        tagged = attested(cbor2.CBORTag(tag, b"x"))
+        with pytest.raises(KMSError, match="not valid"):
+            recipient_of(tagged)
+    doubled = b"\xd2" + attested(tag=18)["AttestationDocument"]
+    with pytest.raises(KMSError, match="not valid"):
+        recipient_of({"AttestationDocument": doubled})
+
+
 INVALID = [
     {},
     {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256"},
