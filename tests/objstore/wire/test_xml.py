@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from objstore.errors import S3Error
-from objstore.wire.xml import DEPTH_MAX, escape, iso8601, parse_document, split_tag
+from objstore.wire.xml import DEPTH_MAX, MARKS_MAX, escape, iso8601, parse_document, split_tag
 
 BOMB = (
     b'<!DOCTYPE t [<!ENTITY a "aaaaaaaaaa">'
@@ -36,12 +36,37 @@ NESTED = b"<a>" * DEPTH_MAX + b"</a>" * DEPTH_MAX
         b"<Tagging>" + NESTED + b"</Tagging>",
         b"<Tagging>" + b"<a>" * 5000,
         b'<?xml version="1.0" encoding="nonsense"?><Tagging/>',
+        b'<?xml version="1.0" encoding="IBM037"?>' + "<Tagging/>".encode("cp037"),
+        '<?xml version="1.0" encoding="IBM037"?><Tagging/>'.encode("cp037"),
+        b'<?xml version="1.0" encoding="UTF-7"?><Tagging/>',
     ],
 )
 def test_hostile_documents(document: bytes) -> None:
     with pytest.raises(S3Error) as caught:
         parse_document(document, ("Tagging",), bytes_max=64 * 1024)
     assert caught.value.code == "MalformedXML"
+
+
+def test_elements_are_counted_before_they_are_made() -> None:
+    """Half a million empty elements fit into two megabytes, and take most of a second."""
+    document = b"<a>" + b"<b/>" * (MARKS_MAX - 2) + b"</a>"
+    assert len(parse_document(document, ("a",), bytes_max=1 << 20)) == MARKS_MAX - 2
+    attributes = b" ".join(b'b%d=""' % number for number in range(MARKS_MAX - 1))
+    for hostile in (document[:-4] + b"<b/></a>", b"<a " + attributes + b"></a>"):
+        with pytest.raises(S3Error, match="MalformedXML"):
+            parse_document(hostile, ("a",), bytes_max=1 << 21)
+
+
+def test_the_longest_document_is_read() -> None:
+    part = b'<Part><PartNumber>10000</PartNumber><ETag>"%s"</ETag><C>AAAAAA==</C></Part>'
+    document = b'<a xmlns="">' + part % (b"0" * 32) * 10_000 + b"</a>"
+    assert len(parse_document(document, ("a",), bytes_max=1 << 21)) == 10_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "us-ascii", "iso-8859-1"])
+def test_common_encodings(encoding: str) -> None:
+    document = f'<?xml version="1.0" encoding="{encoding}"?><a>b</a>'.encode(encoding)
+    assert parse_document(document, ("a",), bytes_max=1 << 10).text == "b"
 
 
 def test_size_limit() -> None:
