@@ -35,12 +35,12 @@ def rename_object(
 ) -> None:
     """Publish `new` in place of `old`; `check` judges what is there under the new key.
 
-    Raises ObjectChangedError if `old` is not the newest version of its key any more, and what
-    `check` raises.
+    Raises ObjectChangedError if `old` is not the newest version of its key any more, or is not as
+    it was, and what `check` raises.
     """
     old = rename.old
     found = read_object(connection, old.bucket_id, old.key)
-    if found is None or found.sequence != old.sequence or found.mac != old.mac:
+    if found != old:
         raise ObjectChangedError(old.key)
     put_object(connection, rename.new, check, freed)
     connection.execute(
