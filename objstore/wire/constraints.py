@@ -1,7 +1,7 @@
 """The limits that a model puts on members: lengths, ranges, patterns, enumerations. Pure.
 
 Compiled once for an operation; all that is wrong with a request is told in one error, in the words
-of the service: STS shows a value, IAM does not.
+of the service: STS shows a value unless it is sensitive, IAM does not.
 
 Source: https://smithy.io/2.0/spec/constraint-traits.html
 """
@@ -56,7 +56,8 @@ class _Compiler:
             prefix = f"{path}." if path else ""
             for name in required:
                 if value.get(name) is None:
-                    failures.append(self._failure(None, prefix + checks[name][0], "not be null"))
+                    step = prefix + checks[name][0]
+                    failures.append(_failure(None, step, "not be null", shows=self._shows))
             for name, item in value.items():
                 step, check_item = checks[name]
                 check_item(item, prefix + step, failures)
@@ -78,7 +79,8 @@ class _Compiler:
             for rule in rules:
                 broken = rule(value)
                 if broken is not None:
-                    failures.append(self._failure(value, path, broken))
+                    shows = self._shows and not shape.sensitive
+                    failures.append(_failure(value, path, broken, shows=shows))
 
         return check
 
@@ -113,7 +115,7 @@ class _Compiler:
                 for item in items(value)
             ):
                 rule = f"satisfy constraint: [{described}]"
-                failures.append(self._failure(value, path, rule))
+                failures.append(_failure(value, path, rule, shows=self._shows))
 
         return check
 
@@ -121,13 +123,7 @@ class _Compiler:
         for rule in rules:
             broken = rule(value)
             if broken is not None:
-                failures.append(self._failure(value, path, broken))
-
-    def _failure(self, value: Any, path: str, rule: str) -> str:
-        shown = ""
-        if self._shows:
-            shown = " null" if value is None else f" '{str(value)[:SHOWN_LENGTH_MAX]}'"
-        return f"Value{shown} at '{path}' failed to satisfy constraint: Member must {rule}"
+                failures.append(_failure(value, path, broken, shows=self._shows))
 
     def _rules(self, shape: Shape) -> list[Rule]:
         rules: list[Rule] = []
@@ -143,6 +139,13 @@ class _Compiler:
         if shape.enum:
             rules.append(_enumeration(shape.enum, shown=self._shows))
         return rules
+
+
+def _failure(value: Any, path: str, rule: str, *, shows: bool) -> str:
+    shown = ""
+    if shows:
+        shown = " null" if value is None else f" '{str(value)[:SHOWN_LENGTH_MAX]}'"
+    return f"Value{shown} at '{path}' failed to satisfy constraint: Member must {rule}"
 
 
 def _limits(shape: Shape) -> tuple[tuple[int | None, int, str], ...]:

@@ -41,6 +41,17 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ),
     ("iam", "CreateUser", {"UserName": "bob"}, ""),
     (
+        "sts",
+        "AssumeRoleWithWebIdentity",
+        {
+            "RoleArn": "arn:aws:iam::123456789012:role/r",
+            "RoleSessionName": "session",
+            "WebIdentityToken": "a secret " * 3_000,
+        },
+        "1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: "
+        "Member must have length less than or equal to 20000",
+    ),
+    (
         "iam",
         "CreateUser",
         {"UserName": "böb"},
