@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from objstore.authenticate import Authenticated, PayloadMode, missing_field
 from objstore.errors import S3Error
 from objstore.exchange import Headers, Request, Response
+from objstore.names import check_header
 from objstore.payload import Payload
 from objstore.storage.records import NoSpaceError
 from objstore.transfer.spool import Spool
@@ -166,19 +167,14 @@ def _plain(status: int, headers: Headers) -> Response:
 
 
 def _headers(fields: Mapping[str, str]) -> dict[str, str]:
-    """The headers that PutObject would have. Raises InvalidArgument for a line break in one."""
+    """The headers that PutObject would have. Raises InvalidArgument for what can be none."""
     headers: dict[str, str] = {}
     for field, value in fields.items():
         name = _RENAMED.get(field, field)
         if field == "tagging":
             headers["x-amz-tagging"] = _tagging(value)
         elif name in _SAME or (name.startswith("x-amz-") and name not in _CREDENTIALS):
-            if any(mark in value for mark in "\r\n\0"):
-                raise S3Error(
-                    "InvalidArgument",
-                    "Header value contains characters that are not allowed",
-                    ArgumentName=field,
-                )
+            check_header(name, value)
             headers[name] = value
     return headers
 

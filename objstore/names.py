@@ -21,6 +21,8 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LINE_END = re.compile("[\r\n\0]")
 _PLAIN_KEY = re.compile(rb"[A-Za-z0-9/*._~-]*")  # the same encoded or not
 _URL_SAFE = "/*-._"  # what AWS leaves as it is under `encoding-type=url`
 
@@ -35,6 +37,20 @@ def check_bucket_name(name: str) -> None:
         or name.endswith(_RESERVED_SUFFIXES)
     ):
         raise S3Error("InvalidBucketName", BucketName=name)
+
+
+def check_header(name: str, value: str) -> None:
+    """Return if a parameter or a field can stand for the header `name`. Raises InvalidArgument.
+
+    What could not be a header's name or value would be stored and could never be sent again, and
+    a line break could pass for the start of another header.
+    """
+    if _HEADER_NAME.fullmatch(name) is None or _LINE_END.search(value) is not None:
+        raise S3Error(
+            "InvalidArgument",
+            "Header value contains characters that are not allowed",
+            ArgumentName=name,
+        )
 
 
 def key_bytes(key: str) -> bytes:

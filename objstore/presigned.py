@@ -18,6 +18,7 @@ from kms.aws import sigv4
 from kms.aws.authentication import Request
 from kms.aws.sigv4 import FormatError
 from objstore.errors import S3Error
+from objstore.names import check_header
 
 V2_MARK = "AWSAccessKeyId="
 V2_PARAMETERS = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
@@ -73,7 +74,7 @@ def with_hoisted(query: Mapping[str, str], headers: dict[str, str]) -> dict[str,
     """The headers of a presigned request, with those that its URL carries.
 
     Other requests have their own headers back. Raises InvalidArgument for one that is in both
-    places with another value.
+    places with another value, and for one that no header could be.
     """
     old = "Signature" in query
     if not old and "X-Amz-Signature" not in query:
@@ -84,6 +85,7 @@ def with_hoisted(query: Mapping[str, str], headers: dict[str, str]) -> dict[str,
         is_header = header.startswith(HEADER_PREFIX) and header not in V4_PARAMETERS
         if not is_header and not (old and name in V2_STANDARD_HEADERS):
             continue
+        check_header(header, value)
         if merged.setdefault(header, value) != value:
             raise S3Error(
                 "InvalidArgument",
@@ -148,6 +150,10 @@ def _parameters(query: str) -> dict[str, str]:
     return parameters
 
 
+def _named(item: str, covered: frozenset[str]) -> bool:
+    return item.partition("=")[0] in covered
+
+
 def _uncovered(what: str) -> S3Error:
     return S3Error(
         "InvalidRequest",
@@ -176,6 +182,9 @@ def text_v2(
     asked = "&".join(
         f"{name}={parameters[name]}" if f"{name}=" in request.query else name for name in signed
     )
+    if [item.partition("=")[0] for item in asked.split("&") if _named(item, covered)] != signed:
+        # The text holds values as they are, so one could pass for another parameter.
+        raise _uncovered("values without other parameters in them")
     return "\n".join(
         (
             request.method,

@@ -101,6 +101,7 @@ def test_the_policy_sees_the_key_with_its_filename_and_the_bucket_of_the_path() 
         ({"tagging": "not xml"}, "MalformedXML"),
         ({"content_type": "a\r\nset-cookie: b"}, "InvalidArgument"),
         ({"x_amz_meta_a": "a\0"}, "InvalidArgument"),
+        ({"x_amz_meta_a: b": "a"}, "InvalidArgument"),
         ({"policy": "?"}, "InvalidPolicyDocument"),
     ],
 )

@@ -6,6 +6,7 @@ from kms.aws.errors import AWSError
 from objstore.names import (
     check_bucket_name,
     check_encoding_type,
+    check_header,
     encode_key,
     http_date,
     instant,
@@ -55,6 +56,20 @@ def test_names_that_no_bucket_has(name: str) -> None:
     with pytest.raises(AWSError) as caught:
         check_bucket_name(name)
     assert (caught.value.code, caught.value.fields) == ("InvalidBucketName", {"BucketName": name})
+
+
+def test_what_can_be_a_header() -> None:
+    check_header("x-amz-meta-a_b.c", "a b: \u00fc\t")
+    for name, value in (
+        ("", "a"),
+        ("a b", "a"),
+        ("a:", "a"),
+        ("a\n", "a"),
+        ("a", "\r"),
+        ("a", "\0"),
+    ):
+        with pytest.raises(AWSError, match="characters that are not allowed"):
+            check_header(name, value)
 
 
 def test_keys_are_bounded_in_bytes() -> None:

@@ -45,6 +45,24 @@ def test_a_url_and_a_header_may_not_disagree() -> None:
     assert caught.value.fields == {"ArgumentName": "x-amz-acl"}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-amz-meta-a", "1\r\nx-amz-acl:private"),
+        ("x-amz-meta-a", "1\n"),
+        ("x-amz-meta-a", "\0"),
+        ("x-amz-meta-a: 1", "2"),
+        ("x-amz-meta-a\r\nb", "2"),
+        ("x-amz-meta-\u00fc", "2"),
+        ("X-Amz-Website-Redirect-Location", "/a\r\nset-cookie: b"),
+    ],
+)
+def test_what_could_be_no_header_is_refused(name: str, value: str) -> None:
+    for mark in (V4, {"Signature": "0"}):
+        with pytest.raises(AWSError, match="characters that are not allowed"):
+            with_hoisted({**mark, name: value}, {"host": HOST})
+
+
 def presign(
     method: str = "GET",
     target: str = "/bucket/key",
@@ -79,6 +97,25 @@ def test_what_botocore_signs(request_: Request, hosted: str) -> None:
     assert claim.access_key_id == "AKIA"
     assert sign_v2("secret", claim.text) == claim.signature
     assert sign_v2("other", claim.text) != claim.signature
+
+
+def test_one_parameter_does_not_pass_for_two() -> None:
+    """The text would be the one that was signed, and the version would not be asked for."""
+    asked = presign("GET", "/bucket/k?response-expires=a&versionId=b")
+    other = replace(asked, query=asked.query.replace("&versionId=b", "%26versionId%3Db"))
+    assert other.query != asked.query
+    with pytest.raises(AWSError, match="other parameters in them"):
+        read_v2(other, "")
+    inner = presign("GET", "/bucket/k?response-content-disposition=a%26b%3Dc%3F")
+    claim = read_v2(inner, "")
+    assert sign_v2("secret", claim.text) == claim.signature
+
+
+@pytest.mark.parametrize("text", ["%E2%82%AC", "%C3%BC%26"])
+def test_text_beyond_latin_1_is_signed_as_it_was_sent(text: str) -> None:
+    asked = presign("GET", f"/bucket/k?response-content-disposition={text}")
+    claim = read_v2(asked, "")
+    assert sign_v2("secret", claim.text) == claim.signature
 
 
 def test_the_signature_of_a_session() -> None:
@@ -118,6 +155,8 @@ def test_what_is_added_is_not_what_was_signed(more: str) -> None:
         (presign("GET", "/bucket/k?attributes"), "InvalidRequest"),
         (presign("GET", "/bucket/k?legal-hold"), "InvalidRequest"),
         (presign("GET", "/bucket/k?versionId=a&versionId=b"), "InvalidRequest"),
+        (presign("GET", "/bucket/k?response-expires=a%26versionId=b"), "InvalidRequest"),
+        (presign("GET", "/bucket/k?response-expires=a%26acl"), "InvalidRequest"),
         (Request("GET", "/b/k", "AWSAccessKeyId=A&Signature=x", {}), "AccessDenied"),
         (Request("GET", "/b/k", "AWSAccessKeyId=A&Expires=1", {}), "AccessDenied"),
         (Request("GET", "/b/k", "AWSAccessKeyId=A&Signature=x&Expires=soon", {}), "AccessDenied"),
