@@ -93,7 +93,7 @@ class _Compiler:
                 for number, item in enumerate(value, 1):
                     place = f"{path}.{number}.member"
                     if item is None:
-                        failures.append(self._failure(None, place, "not be null"))
+                        failures.append(_failure(None, place, "not be null", shows=self._shows))
                     else:
                         check_item(item, place, failures)
 
