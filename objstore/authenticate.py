@@ -420,13 +420,16 @@ class S3Refusals:
         return S3Error("InvalidAccessKeyId", AWSAccessKeyId=access_key_id)
 
     def mismatch(self, evidence: Evidence) -> AWSError:
-        return S3Error(
-            "SignatureDoesNotMatch",
-            AWSAccessKeyId=evidence.access_key_id,
-            StringToSign=evidence.string_to_sign,
-            SignatureProvided=evidence.signature,
-            CanonicalRequest=evidence.canonical_request,
-        )
+        fields = {
+            "AWSAccessKeyId": evidence.access_key_id,
+            "StringToSign": evidence.string_to_sign,
+            "SignatureProvided": evidence.signature,
+            "StringToSignBytes": _hexadecimal(evidence.string_to_sign),
+        }
+        if evidence.canonical_request:  # Version 2 and forms have none.
+            fields["CanonicalRequest"] = evidence.canonical_request
+            fields["CanonicalRequestBytes"] = _hexadecimal(evidence.canonical_request)
+        return S3Error("SignatureDoesNotMatch", None, headers=None, **fields)
 
     def wrong_token(self) -> AWSError:
         return S3Error("InvalidToken")
@@ -440,3 +443,8 @@ REFUSALS = S3Refusals()
 
 def _iso(seconds: float) -> str:
     return f"{utc(seconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _hexadecimal(text: str) -> str:
+    """The bytes of a text as S3 shows them: `41 57 53`."""
+    return text.encode().hex(" ")

@@ -21,6 +21,9 @@ Reply = dict[str, Any]
 STATUS = "StatusCode"
 """The key of a reply's HTTP status, for those that do not have the model's."""
 
+REGION = "Region"
+"""The key of where the bucket of a listing is, which S3 tells in a header."""
+
 ROWS = "Rows"
 """The key of (member name, element) pairs: the order that elements of several lists share."""
 

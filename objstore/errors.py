@@ -76,7 +76,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidBucketOwnerAWSAccountID": (
         400,
-        "The value of the expected bucket owner parameter must be an AWS account ID",
+        "The value of the expected bucket owner parameter must be an AWS Account ID...",
     ),
     "InvalidBucketState": (409, "The request is not valid for the current state of the bucket."),
     "InvalidChunkSizeError": (

@@ -23,7 +23,7 @@ from objstore.browsers import cors_headers, preflight
 from objstore.call import Call, Reply, Services, Trace
 from objstore.checksum import Algorithm, check_document
 from objstore.condition_keys import FORM_TYPE, HEADER_TYPE, PRESIGNED_TYPE, Asked, Facts
-from objstore.errors import AWSError, S3Error
+from objstore.errors import CATALOGUE, AWSError, S3Error
 from objstore.exchange import Headers, Request, Response, Visit
 from objstore.forms import Form, answer, upload_of
 from objstore.names import key_bytes
@@ -414,8 +414,7 @@ class Gateway:
             if caller.access_key_id and not re.fullmatch(r"\d{12}", expected):
                 raise S3Error(
                     "InvalidBucketOwnerAWSAccountID",
-                    ArgumentName=EXPECTED_OWNER_HEADER,
-                    ArgumentValue=expected,
+                    f"{CATALOGUE['InvalidBucketOwnerAWSAccountID'][1]} [{expected}]",
                 )
             raise S3Error("AccessDenied")
         return bucket

@@ -1,8 +1,9 @@
 """Presigned URLs: headers that travel as parameters, and signatures of the old kind.
 
 SDKs move `x-amz-*` headers of a presigned request into its URL, where the signature covers them
-as well; S3 takes them from there. Version 1 of the aws CLI and boto3 presign with Signature
-Version 2 unless told otherwise: an HMAC-SHA1 over a few lines, which leaves most parameters out.
+as well; S3 takes them from there, and conditions too. Version 1 of the aws CLI and boto3 presign
+with Signature Version 2 unless told otherwise: an HMAC-SHA1 over a few lines, which leaves most
+parameters out.
 Such a URL may therefore only ask for an object, and with no parameter that it does not sign.
 Pure: knows no credential and no clock.
 
@@ -41,6 +42,9 @@ V2_SIGNED_PARAMETERS = frozenset(
     }
 )
 V2_STANDARD_HEADERS = ("content-md5", "content-type")
+CONDITIONAL_HEADERS = frozenset(
+    {"if-match", "if-modified-since", "if-none-match", "if-unmodified-since"}
+)
 HEADER_PREFIX = "x-amz-"
 TOKEN_HEADER = "x-amz-security-token"
 EXPIRES_DIGITS_MAX = 12
@@ -83,6 +87,7 @@ def with_hoisted(query: Mapping[str, str], headers: dict[str, str]) -> dict[str,
     for name, value in query.items():
         header = name.lower()
         is_header = header.startswith(HEADER_PREFIX) and header not in V4_PARAMETERS
+        is_header = is_header or (not old and header in CONDITIONAL_HEADERS)
         if not is_header and not (old and name in V2_STANDARD_HEADERS):
             continue
         check_header(header, value)

@@ -21,6 +21,7 @@ from kms.aws.sigv4 import Authorization, FormatError, SigningContext
 from kms.aws.values import value_class
 
 SKEW_SECONDS_MAX = 15 * 60
+_BODY_HASH = "x-amz-content-sha256"
 EXPIRES_SECONDS_MAX = 7 * 24 * 3600
 # Stands in for the secret of an access key that does not exist, so that both take the same time.
 DUMMY_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -290,8 +291,15 @@ def _check_time(claim: Claim, now: float, refusals: Refusals) -> None:
 def _check_signed_headers(
     headers: Mapping[str, str], signed: tuple[str, ...], refusals: Refusals
 ) -> None:
-    """A header that changes what a request does must not be one that anybody could add."""
-    missing = [name for name in headers if name.startswith("x-amz-") and name not in signed]
+    """A header that changes what a request does must not be one that anybody could add.
+
+    The body's hash need not be among them: it is the last line of what is signed.
+    """
+    missing = [
+        name
+        for name in headers
+        if name.startswith("x-amz-") and name not in signed and name != _BODY_HASH
+    ]
     if "host" not in signed:
         missing.insert(0, "host")
     if missing:

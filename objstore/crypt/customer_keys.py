@@ -195,7 +195,7 @@ def _derive(customer_key: bytearray, salt: bytes) -> tuple[AESGCM, bytes, bytes]
 
 
 def _invalid(message: str) -> S3Error:
-    return S3Error("InvalidArgument", message, ArgumentName=_SSE_HEADER, ArgumentValue="null")
+    return S3Error("InvalidArgument", message, ArgumentName=_SSE_HEADER)
 
 
 def _wrong_length() -> S3Error:

@@ -35,6 +35,7 @@ from objstore.transfer import locks, tags, versions
 BUCKETS_MAX = 10_000  # of an account, as AWS's default quota
 BUCKETS_LISTED_MAX = 10_000
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+OLD_LOCATION = "old_location"  # of a bucket's settings
 _OLD_REGION_NAMES = {"EU": "eu-west-1"}
 
 
@@ -103,7 +104,9 @@ async def create_bucket(
         settings[locks.SETTING] = {"ObjectLockEnabled": locks.ENABLED}
     if configuration.get("Tags"):
         settings[tags.SETTING] = {"TagSet": configuration["Tags"]}
-        tags.check_bucket(settings[tags.SETTING])
+        tags.check_new_bucket(settings[tags.SETTING])
+    if configuration.get("LocationConstraint") in _OLD_REGION_NAMES:
+        settings[OLD_LOCATION] = configuration["LocationConstraint"]
     new = Bucket(
         name=bucket,
         bucket_id=os.urandom(BUCKET_ID_LENGTH),
@@ -190,13 +193,14 @@ def _region(signing_region: str, constraint: str | None) -> str:
 def _check_recreation(existing: Bucket, new: Bucket) -> None:
     """Return if creating an existing bucket again is harmless, as it always was in us-east-1.
 
-    It is not if the bucket would get another ACL.
+    It is not if the bucket would get another ACL, or is asked to have tags.
     """
     enforced = access.object_ownership(existing.settings) == access.OWNER_ENFORCED
     kept, wanted = (bucket.settings.get(SETTING) for bucket in (existing, new))
     if existing.account != new.account or not (enforced or kept == wanted):
         raise S3Error("BucketAlreadyExists", BucketName=new.name)
-    if existing.region != US_EAST_1 or new.region != US_EAST_1:
+    elsewhere = existing.region != US_EAST_1 or new.region != US_EAST_1
+    if elsewhere or tags.SETTING in new.settings:
         raise S3Error("BucketAlreadyOwnedByYou", BucketName=new.name)
 
 
@@ -224,5 +228,6 @@ async def delete_bucket(call: Call) -> Reply:
 
 
 async def get_bucket_location(call: Call) -> Reply:
-    region = call.bucket.region
+    """The region, by the old name that the bucket was created with if it was."""
+    region = call.bucket.settings.get(OLD_LOCATION, call.bucket.region)
     return {"LocationConstraint": None if region == US_EAST_1 else region}

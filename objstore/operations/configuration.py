@@ -12,7 +12,8 @@ from typing import Any
 
 from objstore.call import Call, Reply
 from objstore.errors import S3Error
-from objstore.rules import access, cors, lifecycle, notification, replication, website
+from objstore.names import US_EAST_1
+from objstore.rules import access, acl, cors, lifecycle, notification, replication, website
 from objstore.storage.records import Bucket
 from objstore.transfer import events, subresources, versions
 
@@ -120,8 +121,14 @@ def _check_logging(call: Call, document: Document) -> Any:
             )
         raise S3Error("InvalidTargetBucketForLogging", message, TargetBucket=name)
     if target.region != source.region:
-        raise S3Error("CrossLocationLoggingProhibitted", TargetBucketLocation=target.region)
-    if enabled.get("TargetGrants") and _acls_are_off(target):
+        places = {"TargetBucketLocation": target.region}
+        if source.region != US_EAST_1:
+            places["SourceBucketLocation"] = source.region
+        raise S3Error("CrossLocationLoggingProhibitted", None, headers=None, **places)
+    grants = enabled.get("TargetGrants") or []
+    if any(grant.get("Permission") not in {None, *acl.PERMISSIONS} for grant in grants):
+        raise S3Error("MalformedXML")
+    if grants and _acls_are_off(target):
         raise S3Error(
             "InvalidArgument",
             "Target grants cannot be used with a target bucket whose ACLs are disabled.",

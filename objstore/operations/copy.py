@@ -164,7 +164,7 @@ async def _copy(
     return {
         "CopyObjectResult": _result(new, received.checksum),
         "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
-        "VersionId": versions.written(new.version_id),
+        "VersionId": versions.shown(call.bucket, new.version_id),
         **lifetime.expires(call, new),
         **describe(envelope, choice.customer),
         "SSEKMSEncryptionContext": context_header(envelope),
@@ -232,6 +232,7 @@ def _check_self_copy(
         or headers.storage_class is not None
         or headers.website_redirect_location is not None
         or encryption != NO_ENCRYPTION_HEADERS
+        or source.manifest.mode is not Mode.SSE_S3
         or call.bucket.settings.get(SETTING) not in (None, ACCEPTING_SSE_C)
     )
     if not changed:

@@ -27,10 +27,11 @@ class Family:
     setting: str
     member: str
     check: Callable[[Document], None]
+    mismatch: str = "MalformedXML"  # the error for a document with another id
 
     async def put(self, call: Call, identity: str, document: Document) -> Reply:
-        """Store one. Raises IdMismatch, TooManyConfigurations, and what the check raises."""
-        identified.check_id(identity, document)
+        """Store one. Raises `mismatch`, TooManyConfigurations, and what the check raises."""
+        identified.check_id(identity, document, mismatch=self.mismatch)
         self.check(document)
 
         def change(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -81,9 +82,9 @@ class Family:
         }
 
 
-INVENTORY = Family("inventory", "InventoryConfiguration", identified.check_inventory)
+INVENTORY = Family("inventory", "InventoryConfiguration", identified.check_inventory, "IdMismatch")
 ANALYTICS = Family("analytics", "AnalyticsConfiguration", identified.check_analytics)
-METRICS = Family("metrics", "MetricsConfiguration", identified.check_metrics)
+METRICS = Family("metrics", "MetricsConfiguration", identified.check_metrics, "IdMismatch")
 TIERING = Family("intelligent_tiering", "IntelligentTieringConfiguration", identified.check_tiering)
 
 

@@ -7,7 +7,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 from collections.abc import Callable
 from typing import Any
 
-from objstore.call import ROWS, Call, Reply
+from kms.aws.identity import PrincipalKind
+from objstore.call import REGION, ROWS, Call, Reply
 from objstore.errors import S3Error
 from objstore.names import (
     check_encoding_type,
@@ -41,7 +42,9 @@ async def list_objects(
     page = _page(call, prefix, delimiter, (marker or "").encode(), limit)
     reply = _reply(call, page, prefix, delimiter, encoding_type, limit)
     reply["IsTruncated"] = page.next_after is not None
-    shown = _entries(call, encoding_type, _owners(call), optional_object_attributes)
+    anonymous = call.caller.principal.kind is PrincipalKind.ANONYMOUS
+    owners = None if anonymous else _owners(call)
+    shown = _entries(call, encoding_type, owners, optional_object_attributes)
     reply["Contents"] = [shown(row) for row in page.objects]
     reply["Marker"] = encode_key((marker or "").encode(), encoding_type)
     ends_with_key = bool(page.objects) and page.objects[-1].key == page.next_after
@@ -197,6 +200,7 @@ def _reply(
     limit: int,
 ) -> Reply:
     return {
+        REGION: call.bucket.region,
         "Name": call.bucket.name,
         "Prefix": encode_key((prefix or "").encode(), encoding_type),
         "Delimiter": encode_key(delimiter.encode(), encoding_type) if delimiter else None,

@@ -100,10 +100,10 @@ async def put_object_legal_hold(
     legal_hold: Mapping[str, Any] | None = None,
     version_id: str | None = None,
 ) -> Reply:
-    _require_lock(call)
     status = (legal_hold or {}).get("Status")
     if status is None:
         raise S3Error("MalformedXML")
+    _require_lock(call)
     await attributes.change(call, key, version_id, lambda old: {**old, locks.LEGAL_HOLD: status})
     return {}
 

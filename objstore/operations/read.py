@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -207,7 +208,24 @@ def _override(call: Call, reply: Reply, overrides: Overrides) -> None:
             "InvalidRequest",
             "Request specific response headers cannot be used for anonymous GET requests.",
         )
+    for member, value in named.items():
+        if not value.isascii():
+            _check_latin(member, value)
     reply.update(named)
+
+
+def _check_latin(member: str, value: str) -> None:
+    """Return for what a header can carry. Raises InvalidArgument."""
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        words = re.sub(r"(?<!^)(?=[A-Z])", "-", member).lower()
+        raise S3Error(
+            "InvalidArgument",
+            "Header value cannot be represented using ISO-8859-1.",
+            ArgumentName=f"response-{words}",
+            ArgumentValue=value,
+        ) from None
 
 
 def _add_checksum(

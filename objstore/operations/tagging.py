@@ -21,11 +21,11 @@ async def put_object_tagging(
 
 
 async def delete_object_tagging(call: Call, *, key: str, version_id: str | None = None) -> Reply:
-    return await _set(call, key, version_id, {}, "ObjectTagging:Delete")
+    return await _set(call, key, version_id, {}, "ObjectTagging:Delete", method="DELETE")
 
 
 async def get_object_tagging(call: Call, *, key: str, version_id: str | None = None) -> Reply:
-    stored = find(call, call.bucket, key, version_id, inline=False)
+    stored = find(call, call.bucket, key, version_id, inline=False, hidden_is_missing=False)
     return {
         "TagSet": tags.document(stored.attributes.get(tags.ATTRIBUTE, {})),
         "VersionId": versions.shown(call.bucket, stored.version_id),
@@ -33,19 +33,25 @@ async def get_object_tagging(call: Call, *, key: str, version_id: str | None = N
 
 
 async def _set(
-    call: Call, key: str, version_id: str | None, named: dict[str, str], event: str
+    call: Call,
+    key: str,
+    version_id: str | None,
+    named: dict[str, str],
+    event: str,
+    *,
+    method: str = "PUT",
 ) -> Reply:
     def set_tags(old: Attributes) -> Attributes:
         kept = {name: value for name, value in old.items() if name != tags.ATTRIBUTE}
         return {**kept, tags.ATTRIBUTE: named} if named else kept
 
-    changed = await attributes.change(call, key, version_id, set_tags, event=event)
+    changed = await attributes.change(call, key, version_id, set_tags, event=event, method=method)
     return {"VersionId": versions.shown(call.bucket, changed.version_id)}
 
 
 async def put_bucket_tagging(call: Call, *, tagging: Mapping[str, Any]) -> Reply:
     tags.check_bucket(tagging)
-    if not tagging["TagSet"]:
+    if not tagging.get("TagSet"):
         return await delete_bucket_tagging(call)
     await subresources.put(call, tags.SETTING, tagging)
     return {}

@@ -49,6 +49,7 @@ class GrantHeaders:
 
 
 NO_GRANT_HEADERS = GrantHeaders()
+PERMISSIONS = frozenset({FULL_CONTROL, "READ", "READ_ACP", "WRITE", "WRITE_ACP"})
 _HEADERS = (
     ("grant_full_control", "x-amz-grant-full-control", FULL_CONTROL),
     ("grant_read", "x-amz-grant-read", "READ"),
@@ -139,7 +140,7 @@ def _grantee(header: str, text: str, item: str) -> dict[str, str]:
 
 def _checked(grant: Mapping[str, Any]) -> Grant:
     grantee = grant.get("Grantee")
-    if grantee is None or "Permission" not in grant:
+    if grantee is None or grant.get("Permission") not in PERMISSIONS:
         raise S3Error("MalformedACLError")
     kind = grantee["Type"]
     if kind == "AmazonCustomerByEmail":

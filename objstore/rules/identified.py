@@ -17,13 +17,14 @@ _TIER_DAYS_MIN = {"ARCHIVE_ACCESS": 90, "DEEP_ARCHIVE_ACCESS": 180}
 _TIER_DAYS_MAX = 730
 
 
-def check_id(identity: str, document: Mapping[str, Any]) -> None:
+def check_id(identity: str, document: Mapping[str, Any], *, mismatch: str) -> None:
     """Return if the document is the one that the query parameter names.
 
-    Raises InvalidConfigurationId for a name that no configuration can have, IdMismatch.
+    Raises InvalidConfigurationId for a name that no configuration can have, `mismatch` for
+    another's document.
     """
     if document["Id"] != identity:
-        raise S3Error("IdMismatch")
+        raise S3Error(mismatch)
     if not _ID.fullmatch(identity):
         raise S3Error("InvalidConfigurationId")
 

@@ -100,6 +100,7 @@ async def change(
     function: Callable[[Attributes], Attributes],
     *,
     event: str = "",
+    method: str = "PUT",
 ) -> StoredObject:
     """Replace a version's attributes by `function` of them; see `change_object`."""
     return await change_object(
@@ -108,6 +109,7 @@ async def change(
         version_id,
         lambda stored: replace(stored, attributes=function(stored.attributes)),
         event=event,
+        method=method,
     )
 
 

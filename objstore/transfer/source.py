@@ -39,9 +39,12 @@ def find(
     *,
     inline: bool = True,
     method: str = "GET",
+    hidden_is_missing: bool = True,
 ) -> StoredObject:
     """The row of a version, None for the newest, that a request with `method` asks for.
 
+    A reader who names no version finds nothing under a delete marker, or the marker itself if
+    not `hidden_is_missing`.
     Raises InvalidArgument, NoSuchKey, NoSuchVersion, or MethodNotAllowed for a delete marker.
     """
     version_id = versions.named(bucket, version_id)
@@ -51,7 +54,8 @@ def find(
             raise S3Error("NoSuchKey", headers=_NOT_MARKED, Key=key)
         raise missing(key, version_id)
     if stored.delete_marker:
-        raise _hidden(stored, key, version_id, method)
+        missed = hidden_is_missing and version_id is None and method in ("GET", "HEAD")
+        raise _hidden(stored, key, method, missed=missed)
     return stored
 
 
@@ -62,10 +66,10 @@ def missing(key: str, version_id: str | None) -> S3Error:
     return S3Error("NoSuchVersion", Key=key, VersionId=version_id)
 
 
-def _hidden(marker: StoredObject, key: str, version_id: str | None, method: str) -> S3Error:
-    """The error for a delete marker: a reader who names no version finds nothing there."""
+def _hidden(marker: StoredObject, key: str, method: str, *, missed: bool) -> S3Error:
+    """The error for a delete marker."""
     headers = {"x-amz-delete-marker": "true", "x-amz-version-id": marker.version_id}
-    if version_id is None and method in ("GET", "HEAD"):
+    if missed:
         return S3Error("NoSuchKey", headers=headers, Key=key)
     headers |= {"allow": "DELETE", "last-modified": http_date(marker.modified_ms)}
     return S3Error("MethodNotAllowed", headers=headers, Method=method, ResourceType="DeleteMarker")

@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.htm
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from unicodedata import category
 from urllib.parse import parse_qsl
@@ -20,6 +21,34 @@ KEY_CHARACTERS_MAX, VALUE_CHARACTERS_MAX = 128, 256
 _SYSTEM_PREFIX = "aws:"
 _PUNCTUATION = frozenset("_.:/=+-@")
 _CATEGORIES = frozenset("LNZ")  # letters, numbers, separators
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is tagged: how many tags it may have, and what S3 says about too many and its own."""
+
+    most: int
+    too_many: str
+    system_tag: str
+    names_system_tag: bool = True
+
+
+_OF_OBJECT = _Kind(
+    OBJECT_TAGS_MAX,
+    "Object tags cannot be greater than 10",
+    "Your TagKey cannot be prefixed with aws:",
+)
+_OF_BUCKET = _Kind(
+    BUCKET_TAGS_MAX,
+    "Bucket tag count cannot be greater than 50",
+    "System tags cannot be added/updated by requester",
+)
+_OF_NEW_BUCKET = replace(
+    _OF_BUCKET,
+    system_tag='User-defined tag keys can\'t start with "aws:". This prefix is reserved for system '
+    'tags. Remove "aws:" from your tag keys and try again.',
+    names_system_tag=False,
+)
 _BAD_HEADER = (
     f"The header '{HEADER}' shall be encoded as UTF-8 then URLEncoded URL query parameters without "
     "tag name duplicates."
@@ -39,17 +68,28 @@ def from_header(header: str) -> dict[str, str]:
         raise _bad_header(header) from None
     if len(dict(pairs)) != len(pairs):
         raise _bad_header(header)
-    return _checked(pairs, OBJECT_TAGS_MAX, "Object tags cannot be greater than 10")
+    try:
+        return _checked(pairs, _OF_OBJECT)
+    except S3Error:
+        if any(pair.count("=") > 1 for pair in header.split("&")):
+            # Another separator than `&`, or something else that was not encoded.
+            raise _bad_header(header) from None
+        raise
 
 
 def from_document(tagging: Mapping[str, Any]) -> dict[str, str]:
     """The tags of an object's Tagging document. Raises InvalidTag, BadRequest."""
-    return _checked(_pairs(tagging), OBJECT_TAGS_MAX, "Object tags cannot be greater than 10")
+    return _checked(_pairs(tagging), _OF_OBJECT)
 
 
 def check_bucket(tagging: Mapping[str, Any]) -> None:
     """Return if a bucket may be tagged so. Raises InvalidTag, BadRequest."""
-    _checked(_pairs(tagging), BUCKET_TAGS_MAX, "Bucket tag count cannot be greater than 50")
+    _checked(_pairs(tagging), _OF_BUCKET)
+
+
+def check_new_bucket(tagging: Mapping[str, Any]) -> None:
+    """Return if a bucket may be created with these tags. Raises InvalidTag, BadRequest."""
+    _checked(_pairs(tagging), _OF_NEW_BUCKET)
 
 
 def document(tags: Mapping[str, str]) -> list[dict[str, str]]:
@@ -58,10 +98,10 @@ def document(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _pairs(tagging: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(tag["Key"], tag["Value"]) for tag in tagging["TagSet"]]
+    return [(tag["Key"], tag["Value"]) for tag in tagging.get("TagSet", ())]
 
 
-def _checked(pairs: Iterable[tuple[str, str]], most: int, too_many: str) -> dict[str, str]:
+def _checked(pairs: Iterable[tuple[str, str]], kind: _Kind) -> dict[str, str]:
     """The tags in the order of their keys, which is how they are shown."""
     tags: dict[str, str] = {}
     for key, value in pairs:
@@ -75,14 +115,16 @@ def _checked(pairs: Iterable[tuple[str, str]], most: int, too_many: str) -> dict
                 TagValue=value,
             )
         if key.lower().startswith(_SYSTEM_PREFIX):
-            raise S3Error("InvalidTag", "System tags cannot be added/updated by requester")
+            if kind.names_system_tag:
+                raise S3Error("InvalidTag", kind.system_tag, TagKey=key)
+            raise S3Error("InvalidTag", kind.system_tag)
         if key in tags:
             raise S3Error(
                 "InvalidTag", "Cannot provide multiple Tags with the same key", TagKey=key
             )
         tags[key] = value
-    if len(tags) > most:
-        raise S3Error("BadRequest", too_many)
+    if len(tags) > kind.most:
+        raise S3Error("BadRequest", kind.too_many)
     return dict(sorted(tags.items()))
 
 

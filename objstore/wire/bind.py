@@ -15,6 +15,7 @@ from kms.aws.model import Member, Operation, ServiceModel, Shape
 from objstore.errors import S3Error
 from objstore.wire import quirks
 from objstore.wire.documents import DocumentReader, ElementReader
+from objstore.wire.encoded_words import decoded
 from objstore.wire.signature import Signature, signature_of
 from objstore.wire.values import Converter, converter, xform
 from objstore.wire.xml import parse_document
@@ -304,7 +305,9 @@ def _gather(
     metadata: tuple[str, str, int | None], headers: Mapping[str, str], values: dict[str, Any]
 ) -> None:
     prefix, name, place = metadata
-    found = {key[len(prefix) :]: text for key, text in headers.items() if key.startswith(prefix)}
+    found = {
+        key[len(prefix) :]: decoded(text) for key, text in headers.items() if key.startswith(prefix)
+    }
     if found:
         if place is None:
             raise _unsupported(prefix)

@@ -54,7 +54,8 @@ class DocumentReader:
         if shape.name in quirks.LENIENT_SHAPES:
             return self._lenient(shape)
         if shape.type == "structure":
-            return self.members(dict(shape.members), shape.required)
+            optional = quirks.OPTIONAL_ELEMENTS.get(shape.name, frozenset())
+            return self.members(dict(shape.members), shape.required - optional)
         if shape.type == "list":
             return self._list(shape)
         convert = converter(shape, open_enums=quirks.OPEN_ENUMS)

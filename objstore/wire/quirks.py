@@ -46,7 +46,18 @@ CHECKSUM_OPTIONAL = frozenset(
 TAKES_BUCKET = frozenset({"CreateBucket"})
 
 # Enumerations whose wrong values have an error code that only the operation knows.
-OPEN_ENUMS = frozenset({"BucketLocationConstraint", "FilterRuleName", "Protocol"})
+OPEN_ENUMS = frozenset(
+    {
+        "BucketLocationConstraint",
+        "BucketLogsPermission",
+        "FilterRuleName",
+        "Permission",
+        "Protocol",
+    }
+)
+
+# Elements that the model wants and S3 does not.
+OPTIONAL_ELEMENTS: Mapping[str, frozenset[str]] = {"Tagging": frozenset({"TagSet"})}
 
 BODY_BYTES_MAX = 64 * 1024
 BODY_BYTES_MAX_OF: Mapping[str, int] = {
@@ -62,6 +73,7 @@ OPEN_HEADERS = frozenset(
     {
         "x-amz-checksum-algorithm",
         "x-amz-object-lock-mode",
+        "x-amz-storage-class",
         "x-amz-transition-default-minimum-object-size",
     }
 )
@@ -82,7 +94,6 @@ ENUM_ERRORS: Mapping[str, tuple[str, str]] = {
         "InvalidArgument",
         "The encryption method specified is not supported",
     ),
-    "x-amz-storage-class": ("InvalidStorageClass", "The storage class you specified is not valid"),
     "x-amz-tagging-directive": ("InvalidArgument", "Unknown tagging directive."),
 }
 INTEGER_MESSAGES: Mapping[str, str] = {
@@ -113,7 +124,13 @@ REFUSED_HEADERS: Mapping[str, frozenset[str]] = {
 
 # Members of replies that the model does not have, by operation, and their headers.
 _CONTEXT = {"SSEKMSEncryptionContext": "x-amz-server-side-encryption-context"}
-EXTRA_HEADERS: Mapping[str, Mapping[str, str]] = {"GetObject": _CONTEXT, "HeadObject": _CONTEXT}
+_REGION = {"Region": "x-amz-bucket-region"}
+EXTRA_HEADERS: Mapping[str, Mapping[str, str]] = {
+    "GetObject": _CONTEXT,
+    "HeadObject": _CONTEXT,
+    "ListObjects": _REGION,
+    "ListObjectsV2": _REGION,
+}
 
 # Structures whose faults have errors that only the operation knows: nothing in them is required,
 # values that cannot be converted stay text, and unknown elements are there by their names.

@@ -19,6 +19,7 @@ from kms.aws.errors import AWSError
 from kms.aws.model import Member, Operation, ServiceModel, Shape
 from objstore.errors import S3Error
 from objstore.wire import quirks
+from objstore.wire.encoded_words import encoded_word
 from objstore.wire.xml import DECLARATION, escape, iso8601
 
 Headers = list[tuple[bytes, bytes]]
@@ -53,14 +54,18 @@ def header_value(name: str, text: str) -> bytes:
             "Header value contains characters that are not allowed",
             ArgumentName=name,
         )
-    return text.encode()
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        # S3 sends a space for what ISO-8859-1 does not have.
+        return "".join(c if c <= "\xff" else " " for c in text).encode("latin-1")
 
 
-def _metadata_value(name: str, text: str) -> bytes:
-    """User metadata; what is not ASCII goes as an RFC 2047 encoded word, as S3 does."""
-    if text.isascii():
-        return header_value(name, text)
-    return b"=?UTF-8?B?" + base64.b64encode(text.encode()) + b"?="
+def _metadata_value(_name: str, text: str) -> bytes:
+    """User metadata; what is not printable ASCII goes as an encoded word, as S3 does."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
+    return encoded_word(text)
 
 
 def compile_output(model: ServiceModel, operation: Operation) -> Render:

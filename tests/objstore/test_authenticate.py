@@ -242,7 +242,14 @@ FIELDS: list[tuple[Callable[[], Request], float, set[str]]] = [
     (
         lambda: by_header(secret="x"),
         0,
-        {"AWSAccessKeyId", "StringToSign", "SignatureProvided", "CanonicalRequest"},
+        {
+            "AWSAccessKeyId",
+            "StringToSign",
+            "StringToSignBytes",
+            "SignatureProvided",
+            "CanonicalRequest",
+            "CanonicalRequestBytes",
+        },
     ),
 ]
 

@@ -29,6 +29,8 @@ V4 = {"X-Amz-Signature": "0", "X-Amz-Algorithm": "x", "X-Amz-Expires": "1"}
             {"x-amz-meta-colour": "blue"},
             {"x-amz-meta-colour": "blue"},
         ),
+        ({**V4, "If-None-Match": "*"}, {}, {"if-none-match": "*"}),
+        ({"Signature": "0", "If-None-Match": "*"}, {}, {}),
         ({**V4, "content-type": "text/css"}, {}, {}),
         ({"Signature": "0", "content-type": "text/css"}, {}, {"content-type": "text/css"}),
     ],

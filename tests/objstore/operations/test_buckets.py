@@ -107,7 +107,20 @@ async def test_where_a_bucket_goes(
     empty_s3.bucket = empty_s3.store.bucket("new-bucket")
     assert (await empty_s3.call("HeadBucket"))["BucketRegion"] == placed
     location = (await empty_s3.call("GetBucketLocation"))["LocationConstraint"]
-    assert location == (None if placed == "us-east-1" else placed)
+    assert location == ("EU" if constraint == "EU" else None if placed == "us-east-1" else placed)
+
+
+async def test_a_bucket_that_is_there_gets_no_tags_by_being_created(empty_s3: Any) -> None:
+    tagged = {"Tags": [{"Key": "a", "Value": "b"}]}
+    await empty_s3.call("CreateBucket", bucket="made", create_bucket_configuration=tagged)
+    with pytest.raises(AWSError, match="BucketAlreadyOwnedByYou"):
+        await empty_s3.call("CreateBucket", bucket="made", create_bucket_configuration=tagged)
+    no_tags: dict[str, Any] = {"Tags": []}
+    for nothing in (None, no_tags):
+        await empty_s3.call("CreateBucket", bucket="made", create_bucket_configuration=nothing)
+    assert empty_s3.store.bucket("made").settings["tagging"] == {
+        "TagSet": [{"Key": "a", "Value": "b"}]
+    }
 
 
 @pytest.mark.parametrize(

@@ -176,9 +176,19 @@ async def test_logs_go_to_a_bucket_of_the_same_owner_and_region(s3: Any) -> None
         await call(s3, "PutBucketLogging", **logging("far-away"))
     assert caught.value.code == "CrossLocationLoggingProhibitted"
     assert caught.value.fields == {"TargetBucketLocation": "eu-central-1"}
+    near, s3.bucket = s3.bucket, s3.store.bucket("far-away")
+    with pytest.raises(AWSError) as caught:
+        await call(s3, "PutBucketLogging", **logging(near.name))
+    assert caught.value.fields == {
+        "SourceBucketLocation": "eu-central-1",
+        "TargetBucketLocation": "us-east-1",
+    }
+    s3.bucket = near
     await s3.make_bucket("logs")
     with pytest.raises(AWSError, match="ACLs are disabled"):
         await call(s3, "PutBucketLogging", **logging("logs", TargetGrants=[{}]))
+    with pytest.raises(AWSError, match="MalformedXML"):
+        await call(s3, "PutBucketLogging", **logging("logs", TargetGrants=[{"Permission": "ALL"}]))
     await call(s3, "PutBucketLogging", **logging("logs"))
     assert (await call(s3, "GetBucketLogging"))["LoggingEnabled"]["TargetBucket"] == "logs"
     await call(s3, "PutBucketLogging", bucket_logging_status={})

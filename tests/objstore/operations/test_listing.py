@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from kms.aws.errors import AWSError
+from kms.aws.identity import ANONYMOUS
 from objstore.checksum import ChecksumHeaders
 from objstore.names import owner_id
 from objstore.storage import index_listing
@@ -103,6 +105,13 @@ async def test_the_fields_of_an_entry(filled: Any) -> None:
     assert (await filled.call("ListObjects"))["Contents"][0]["Owner"] == owner
     fetched = await filled.call("ListObjectsV2", fetch_owner=True)
     assert fetched["Contents"][0]["Owner"] == owner
+
+
+async def test_the_anonymous_are_not_told_who_owns_what(filled: Any) -> None:
+    reply = await filled.call("ListObjects")
+    assert (reply["Region"], "Owner" in reply["Contents"][0]) == ("us-east-1", True)
+    filled.caller = replace(filled.caller, principal=ANONYMOUS)
+    assert "Owner" not in (await filled.call("ListObjects"))["Contents"][0]
 
 
 async def test_a_listing_starts_after_a_key(filled: Any) -> None:

@@ -137,6 +137,14 @@ async def test_overrides_need_a_signature(s3: Any) -> None:
     reply, _ = await s3.get("k", overrides=overrides)
     assert reply["ContentType"] == "text/css"
     assert reply["Expires"] == "Fri, 02 Jan 2026 00:00:00 GMT"
+    latin = Overrides(response_content_disposition="filename=é")
+    assert (await s3.get("k", overrides=latin))[0]["ContentDisposition"] == "filename=é"
+    with pytest.raises(AWSError, match="cannot be represented using ISO-8859-1") as caught:
+        await s3.get("k", overrides=Overrides(response_cache_control="—"))
+    assert caught.value.fields == {
+        "ArgumentName": "response-cache-control",
+        "ArgumentValue": "—",
+    }
     s3.caller = type(s3.caller)(ANONYMOUS, "", "us-east-1", "0")
     with pytest.raises(AWSError, match="InvalidRequest"):
         await s3.get("k", overrides=overrides)

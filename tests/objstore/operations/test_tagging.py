@@ -66,12 +66,16 @@ async def test_each_version_has_tags_of_its_own(s3: Any) -> None:
     nothing: dict[str, Any] = {"tagging": {"TagSet": []}}
     calls: list[tuple[str, dict[str, Any], str]] = [
         ("PutObjectTagging", nothing, "MethodNotAllowed"),
-        ("GetObjectTagging", {}, "NoSuchKey"),
+        ("GetObjectTagging", {}, "MethodNotAllowed"),
+        ("DeleteObjectTagging", {}, "MethodNotAllowed"),
         ("PutObjectTagging", {**nothing, "version_id": "a" * 32}, "NoSuchVersion"),
     ]
     for operation, members, code in calls:
-        with pytest.raises(AWSError, match=code):
+        with pytest.raises(AWSError, match=code) as caught:
             await s3.call(operation, key="k", **members)
+        if code == "MethodNotAllowed":
+            method = operation.removesuffix("ObjectTagging").upper()
+            assert caught.value.fields == {"Method": method, "ResourceType": "DeleteMarker"}
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ REFUSED_DOCUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"Owner": {"ID": OWNER}}, "MalformedACLError"),
     (document({"Grantee": FULL["Grantee"]}), "MalformedACLError"),
     (document({"Permission": "READ"}), "MalformedACLError"),
+    (document({**FULL, "Permission": "ALL"}), "MalformedACLError"),
     (document({"Grantee": {"Type": "Group"}, "Permission": "READ"}), "MalformedACLError"),
     (document(group("http://nowhere", "READ")), "InvalidArgument"),
     (document(acl.owner_grant("wrong-id")), "InvalidArgument"),

@@ -74,7 +74,7 @@ def test_checks(check: Callable[[Any], None], document: dict[str, Any], code: st
 def test_ids(identity: str, named: str, code: str | None) -> None:
     document = {"Id": named or identity}
     if code is None:
-        identified.check_id(identity, document)
+        identified.check_id(identity, document, mismatch="IdMismatch")
         return
     with pytest.raises(AWSError, match=code):
-        identified.check_id(identity, document)
+        identified.check_id(identity, document, mismatch="IdMismatch")

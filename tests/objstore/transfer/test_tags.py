@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def test_headers(header: str, named: dict[str, str]) -> None:
     assert tags.from_header(header) == named
 
 
-@pytest.mark.parametrize("header", ["a=1&a=2", "a&a=", "%FF=1", "&".join(["a=1"] * 60)])
+@pytest.mark.parametrize("header", ["a=1&a=2", "a&a=", "%FF=1", "&".join(["a=1"] * 60), "a=1,b=2"])
 def test_refused_headers(header: str) -> None:
     with pytest.raises(S3Error) as caught:
         tags.from_header(header)
@@ -43,7 +44,7 @@ def test_refused_headers(header: str) -> None:
         ([("k", "v" * 257)], "InvalidTag", {"TagKey": "k", "TagValue": "v" * 257}),
         ([("k&", "v")], "InvalidTag", {"TagKey": "k&"}),
         ([("k", "v\t")], "InvalidTag", {"TagKey": "k", "TagValue": "v\t"}),
-        ([("AWS:x", "v")], "InvalidTag", {}),
+        ([("AWS:x", "v")], "InvalidTag", {"TagKey": "AWS:x"}),
         ([("k", "1"), ("k", "2")], "InvalidTag", {"TagKey": "k"}),
     ],
 )
@@ -64,3 +65,28 @@ def test_buckets_may_have_fifty() -> None:
     tags.check_bucket(document(*((f"{n}", "") for n in range(50))))
     with pytest.raises(S3Error, match="cannot be greater than 50"):
         tags.check_bucket(document(*((f"{n}", "") for n in range(51))))
+
+
+@pytest.mark.parametrize(
+    ("check", "message", "fields"),
+    [
+        (tags.from_document, "Your TagKey cannot be prefixed with aws:", {"TagKey": "aws:x"}),
+        (
+            tags.check_bucket,
+            "System tags cannot be added/updated by requester",
+            {"TagKey": "aws:x"},
+        ),
+        (tags.check_new_bucket, "User-defined tag keys can't start with", {}),
+    ],
+)
+def test_tags_of_aws_are_refused_in_three_ways(
+    check: Callable[[Any], Any], message: str, fields: dict[str, str]
+) -> None:
+    with pytest.raises(S3Error) as caught:
+        check(document(("aws:x", "v")))
+    assert caught.value.message.startswith(message)
+    assert (caught.value.code, caught.value.fields) == ("InvalidTag", fields)
+
+
+def test_a_document_without_a_set_has_no_tags() -> None:
+    assert tags.from_document({}) == {}

@@ -160,8 +160,6 @@ def test_checksum_mode_is_read_in_any_case(s3: ServiceModel, sent: str) -> None:
         ("UploadPart", ["key", "part_number", "upload_id"], {"uploadId": "u"}, {},
          "InvalidArgument", "partNumber"),
         ("CopyObject", ["key", "copy_source"], {}, {}, "InvalidRequest", ""),
-        ("PutObject", ["key", "storage_class"], {}, {"x-amz-storage-class": "x"},
-         "InvalidStorageClass", "x"),
         ("PutObject", ["key", "object_lock_retain_until_date"], {},
          {"x-amz-object-lock-retain-until-date": "never"}, "InvalidArgument", "never"),
         ("PutObject", ["key", "bucket_key_enabled"], {},
