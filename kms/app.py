@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from kms import wire
-from kms.aws import clock_control, local_pages, sigv4
+from kms.aws import clock_control, json_protocol, local_pages, sigv4
 from kms.aws.authentication import authenticate
 from kms.aws.clock import Clock, ServiceClock
 from kms.aws.clock_control import ClockError
@@ -134,6 +134,8 @@ class App:
             credentials=self._credentials,
             clock=self._wall,
         )
+        if not json_protocol.is_call(scope["method"], headers.get("content-type", "")):
+            return 404, json_protocol.NO_CALL
         client = scope.get("client")
         caller = Caller(
             credential.principal,
@@ -164,8 +166,9 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 async def _send(send: Send, status: int, body: bytes | bytearray, request_id: str) -> None:
+    kind = wire.CONTENT_TYPE if status != 404 else "application/xml"
     headers = [
-        (b"content-type", wire.CONTENT_TYPE.encode()),
+        (b"content-type", kind.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"x-amzn-requestid", request_id.encode()),
         (b"cache-control", b"no-cache, no-store, must-revalidate, private"),

@@ -24,6 +24,8 @@ INTERNAL_PREFIX = b"/_/"
 SCOPE_MARK = "Credential="
 QUERY_SCOPE_MARK = b"X-Amz-Credential="
 FORM_TYPE = "application/x-www-form-urlencoded"
+# Unsigned requests of JSON services, to be told that a signature is missing.
+TARGETS = {"TrentService.": "kms", "com.amazonaws.cloudtrail.": "cloudtrail"}
 UNREAD_BYTES_MAX = 64 * 1024
 
 
@@ -188,6 +190,9 @@ def service_of(request: Request) -> str:
     if start >= 0:
         raw = request.raw_query[start + len(QUERY_SCOPE_MARK) :].partition(b"&")[0]
         return _service_in_scope(unquote(raw.decode("latin-1")))
+    target = request.headers.get("x-amz-target")
+    if target is not None:
+        return next((name for mark, name in TARGETS.items() if target.startswith(mark)), "s3")
     return "sts" if request.raw_path == b"/" and _is_web_identity(request) else "s3"
 
 

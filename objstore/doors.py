@@ -3,7 +3,6 @@
 A body is read whole, authenticated with the request, and handed to the service.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 
 from kms.aws.audit import new_event_id
@@ -11,6 +10,7 @@ from kms.aws.authentication import authenticate
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
 from kms.aws.identity import ANONYMOUS, Caller, Credentials, Principal
+from kms.aws.json_protocol import NO_CALL, is_call, render_error
 from kms.aws.model import load
 from objstore.account.service import AccountService
 from objstore.authenticate import NoteUse, ignore_use
@@ -20,6 +20,7 @@ from objstore.wire import query
 JSON_BODY_BYTES_MAX = 1024 * 1024
 FORM_BODY_BYTES_MAX = 512 * 1024
 JSON_TYPE = b"application/x-amz-json-1.1"
+XML_TYPE = b"application/xml"
 
 KMSPreparation = Callable[[str, bytes], Awaitable[None]]
 Answer = tuple[int, bytes | bytearray]
@@ -118,21 +119,27 @@ class JSONDoor:
         request.operation = operation if operation in self._operations else "Unknown"
         body = await read_body(request, JSON_BODY_BYTES_MAX)
         caller = self._identification.identify(request, body, service=self._service)
+        if not is_call(request.method, request.headers.get("content-type", "")):
+            return self._respond(request, 404, NO_CALL, XML_TYPE)
         status, document = await self._answer(target, body, caller)
         return self._respond(request, status, document)
 
     def fail(self, request: Request, error: AWSError) -> Response:
         code = self._internal_error if error.code == "InternalError" else error.code
-        document: dict[str, str] = {"__type": code}
-        if error.message:
-            document["message"] = error.message
-        return self._respond(request, error.status, json.dumps(document).encode())
+        shown = AWSError(code, error.message, status=error.status)
+        return self._respond(request, error.status, render_error(shown))
 
-    def _respond(self, request: Request, status: int, document: bytes | bytearray) -> Response:
+    def _respond(
+        self,
+        request: Request,
+        status: int,
+        document: bytes | bytearray,
+        content_type: bytes = JSON_TYPE,
+    ) -> Response:
         return Response(
             status,
             [
-                (b"content-type", JSON_TYPE),
+                (b"content-type", content_type),
                 (b"content-length", str(len(document)).encode()),
                 (b"x-amzn-requestid", request.request_id.encode()),
                 (b"cache-control", b"no-cache, no-store, must-revalidate, private"),

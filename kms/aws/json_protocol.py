@@ -27,6 +27,8 @@ ITEMS_MAX = 1_000
 FAILURES_MAX = 10
 PRINTED_MAX = 1_024
 CONTENT_TYPE = "application/x-amz-json-1.1"
+NO_CALL = b"<UnknownOperationException/>\n"
+"""The body of the 404 for what is no call of this protocol."""
 
 Failures = list[str]
 Check = Callable[[Any, str, Failures], Any]
@@ -46,12 +48,20 @@ class Constraint:
     regex: str | None = None
 
 
+# Errors whose message's member has a capital.
+_CAPITAL_MESSAGE = frozenset({"AccessDeniedException", "SerializationException"})
 _MODELS_OWN = Constraint()
 _NOTHING: Mapping[str, Constraint] = {}
+_JSON_TYPES = (CONTENT_TYPE[:-1], "application/json")
 _WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _QUOTE, _BRACE = b'"}'
 _PIECE = 12
 _CAPITAL = re.compile(r"([a-z0-9])([A-Z])")
+
+
+def is_call(method: str, content_type: str) -> bool:
+    """Whether a request can be a call: a POST of JSON. Without a type, it is taken for JSON."""
+    return method == "POST" and (not content_type or content_type.startswith(_JSON_TYPES))
 
 
 def snake_case(name: str) -> str:
@@ -147,11 +157,10 @@ def _render_secrets(output: Mapping[str, Any]) -> WipingBytes:
 
 
 def render_error(error: AWSError) -> bytes:
-    """An error document; AccessDeniedException spells its message's member as AWS does."""
+    """An error document; what the framework itself refuses is spelt with a capital, as at AWS."""
     document = {"__type": error.code}
     if error.message:
-        name = "Message" if error.code == "AccessDeniedException" else "message"
-        document[name] = error.message
+        document["Message" if error.code in _CAPITAL_MESSAGE else "message"] = error.message
     return orjson.dumps(document)
 
 
@@ -169,12 +178,14 @@ def _parse(body: bytes) -> dict[str, Any]:
     if len(body) > BODY_BYTES_MAX:
         raise AWSError("SerializationException", "The request is too long.")
     try:
-        document = orjson.loads(body or b"{}")
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise AWSError("SerializationException", "The request is not a JSON object.")
-    return document
+        raise AWSError("SerializationException") from None
+    if isinstance(document, dict):
+        return document
+    if isinstance(document, list):
+        raise _mistyped(document, "")
+    raise AWSError("SerializationException")
 
 
 def _invalid(failures: Failures) -> AWSError:
@@ -248,7 +259,7 @@ def _structure(service: _Source, shape: Shape) -> Check:
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, dict):
-            raise _mistyped("structure")
+            raise _mistyped(value, "Expected null")
         prefix = f"{path}." if path else ""
         failures.extend(
             _failure(shown, prefix + paths[name], "Member must not be null")
@@ -290,7 +301,7 @@ def _list(service: _Source, shape: Shape) -> Check:
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, list):
-            raise _mistyped("list")
+            raise _mistyped(value, "Expected list or null")
         if len(value) > ITEMS_MAX:
             raise AWSError("SerializationException", "A list of the request is too long.")
         _limits(shape, len(value), path, failures, shown=value)
@@ -305,7 +316,7 @@ def _map(service: _Source, shape: Shape) -> Check:
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, dict):
-            raise _mistyped("map")
+            raise _mistyped(value, "Expected map or null")
         if len(value) > ITEMS_MAX:
             raise AWSError("SerializationException", "A map of the request is too long.")
         return {
@@ -321,7 +332,7 @@ def _string(shape: Shape, constraint: Constraint) -> Check:
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, str):
-            raise _mistyped("string")
+            raise _mistyped(value, "{} can not be converted to a String")
         if shape.enum and value not in shape.enum:
             failures.append(_failure(_printed(value), path, _enum_rule(constraint)))
         _limits(shape, len(value), path, failures, shown=value)
@@ -335,11 +346,11 @@ def _string(shape: Shape, constraint: Constraint) -> Check:
 def _blob(shape: Shape) -> Check:
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, str):
-            raise _mistyped("blob")
+            raise _mistyped(value, "")
         try:
             raw = base64.b64decode(value, validate=True)
         except ValueError:
-            raise _mistyped("blob") from None
+            raise _mistyped(value, "") from None
         _limits(shape, len(raw), path, failures, shown=raw)
         return raw
 
@@ -349,7 +360,9 @@ def _blob(shape: Shape) -> Check:
 def _integer(shape: Shape) -> Check:
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise _mistyped("integer")
+            raise _mistyped(
+                value, "" if isinstance(value, float) else "{} can not be converted to an Integer"
+            )
         if shape.minimum is not None and value < shape.minimum:
             rule = f"Member must have value greater than or equal to {shape.minimum}"
             failures.append(_failure(_printed(value), path, rule))
@@ -364,14 +377,14 @@ def _integer(shape: Shape) -> Check:
 def _boolean(value: Any, path: str, failures: Failures) -> Any:
     del path, failures
     if not isinstance(value, bool):
-        raise _mistyped("boolean")
+        raise _mistyped(value, "{} can not be converted to a Boolean")
     return value
 
 
 def _number(value: Any, path: str, failures: Failures) -> Any:
     del path, failures
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _mistyped("number")
+        raise _mistyped(value, "{} can not be converted to milliseconds since epoch")
     return value
 
 
@@ -424,5 +437,17 @@ def _printed(value: object) -> str | None:
     return f"'{str(value)[:PRINTED_MAX]}'"
 
 
-def _mistyped(wanted: str) -> AWSError:
-    return AWSError("SerializationException", f"A member of the request is not a {wanted}.")
+def _mistyped(value: object, text: str) -> AWSError:
+    """The refusal of a value of another JSON type; `text` is for scalars, with {} for which."""
+    if isinstance(value, list):
+        text = "Start of list found where not expected"
+    elif isinstance(value, dict):
+        text = "Start of structure or map found where not expected."
+    return AWSError("SerializationException", text.replace("{}", _token(value)))
+
+
+def _token(value: object) -> str:
+    """What AWS calls a scalar of a JSON document."""
+    if isinstance(value, bool):
+        return "TRUE_VALUE" if value else "FALSE_VALUE"
+    return "STRING_VALUE" if isinstance(value, str) else "NUMBER_VALUE"

@@ -11,7 +11,10 @@ import boto3
 import botocore.exceptions
 import pytest
 import uvicorn
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from kms import wire
 from kms.app import App
@@ -98,6 +101,21 @@ def test_boto3_walks_through_a_keys_life(port: int) -> None:
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     pages = list(kms.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1}))
     assert key_id in {key["KeyId"] for page in pages for key in page["Keys"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type"), [("GET", "application/x-amz-json-1.1"), ("POST", "text/plain")]
+)
+def test_what_is_no_call(port: int, method: str, content_type: str) -> None:
+    data = b"{}" if method == "POST" else None
+    headers = {"content-type": content_type, "x-amz-target": "TrentService.ListKeys"}
+    signed = AWSRequest(method, f"http://127.0.0.1:{port}/", headers, data)
+    SigV4Auth(Credentials("test", "test"), "kms", "us-east-1").add_auth(signed)
+    asked = urllib.request.Request(signed.url, data, dict(signed.headers), method=method)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(asked)
+    with caught.value as answer:
+        assert (answer.status, answer.read()) == (404, b"<UnknownOperationException/>\n")
 
 
 def test_errors_are_botos(port: int) -> None:

@@ -47,7 +47,7 @@ def test_a_trail_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
     def serve(app: App, **settings: Any) -> None:
         caller = Caller(root, "AKIA1", "us-east-1", "request-1")
-        assert app._kms.handle("TrentService.ListKeys", b"", caller)[0] == 200
+        assert app._kms.handle("TrentService.ListKeys", b"{}", caller)[0] == 200
 
     monkeypatch.setattr(uvicorn, "run", serve)
     assert run("--data", str(tmp_path), "--dev")[0] == 0

@@ -34,7 +34,7 @@ def test_values() -> None:
         "dry_run": True,
         "grant_tokens": [],
     }
-    assert BINDERS["ListKeys"](b"") == {}
+    assert BINDERS["ListKeys"](b"{}") == {}
 
 
 PLAIN = {"string": "alias/a", "boolean": False, "blob": b"b"}
@@ -193,6 +193,54 @@ def test_listed_values_are_all_the_models_and_no_others() -> None:
     for name, constraint in CONSTRAINTS.items():
         listed = {"KeyIdType": (), "DataKeySpec": service.shape("KeySpec").enum}
         assert sorted(constraint.enum) == sorted(listed.get(name, service.shape(name).enum))
+
+
+START = "Start of structure or map found where not expected."
+LIST = "Start of list found where not expected"
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "text"),
+    [
+        ("ListKeys", b"", ""),
+        ("ListKeys", b"null", ""),
+        ("ListKeys", b'"x"', ""),
+        ("ListKeys", b'{"Limit":1,}', ""),
+        ("ListKeys", b"[]", LIST),
+        ("ListKeys", b'{"Limit":"1"}', "STRING_VALUE can not be converted to an Integer"),
+        ("ListKeys", b'{"Limit":true}', "TRUE_VALUE can not be converted to an Integer"),
+        ("ListKeys", b'{"Limit":[1]}', LIST),
+        ("ListKeys", b'{"Limit":{"a":1}}', START),
+        ("ListKeys", b'{"Limit":1.5}', ""),
+        (
+            "ListKeys",
+            b'{"Limit":"1","Marker":""}',
+            "STRING_VALUE can not be converted to an Integer",
+        ),
+        ("ListKeys", b'{"Marker":1}', "NUMBER_VALUE can not be converted to a String"),
+        ("ListKeys", b'{"Marker":false}', "FALSE_VALUE can not be converted to a String"),
+        ("CreateKey", b'{"MultiRegion":"x"}', "STRING_VALUE can not be converted to a Boolean"),
+        ("CreateKey", b'{"Tags":"x"}', "Expected list or null"),
+        ("CreateKey", b'{"Tags":["x"]}', "Expected null"),
+        ("CreateKey", b'{"Tags":{}}', START),
+        (
+            "UntagResource",
+            b'{"KeyId":"k","TagKeys":[1]}',
+            "NUMBER_VALUE can not be converted to a String",
+        ),
+        ("Encrypt", b'{"EncryptionContext":1}', "Expected map or null"),
+        ("Encrypt", b'{"Plaintext":"?"}', ""),
+        (
+            "ImportKeyMaterial",
+            b'{"ValidTo":"x"}',
+            "STRING_VALUE can not be converted to milliseconds since epoch",
+        ),
+    ],
+)
+def test_values_of_other_types(operation: str, body: bytes, text: str) -> None:
+    with pytest.raises(AWSError) as caught:
+        BINDERS[operation](body)
+    assert (caught.value.code, caught.value.message) == ("SerializationException", text)
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,11 @@ CODES: Mapping[str, str] = {
     "Expired": "ExpiredToken ExpiredTokenException",
     "Unsigned": "AccessDenied InvalidSignatureException SignatureDoesNotMatch",
     "Time": "RequestTimeTooSkewed AccessDenied InvalidSignatureException SignatureDoesNotMatch",
-    # Without a credential, or with one for S3, `POST /` is S3's, which has no such operation. A
-    # few operations read their document first, since a policy may be about what it says.
+    # Without a credential and a target, or with one for S3, `POST /` is S3's, which has no such
+    # operation. A few operations read their document first, since a policy may be about what it
+    # says.
     "Missing": "AccessDenied InvalidRequest NotImplemented MethodNotAllowed MalformedXML "
-    "MissingContentLength MissingAuthenticationToken",
+    "MissingContentLength MissingAuthenticationToken MissingAuthenticationTokenException",
     "S3": "MethodNotAllowed",
 }
 REFUSED = frozenset({400, 403, 405, 411, 501})

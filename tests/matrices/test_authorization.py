@@ -444,8 +444,9 @@ def contradiction(prepared: Prepared, answer: Any) -> str:
             return f"allowed without {missing}"
         return "other bytes" if cell.operation == "GetObject" and answer.body != BODY else ""
     codes = {"AccessDenied", "AccessDeniedException"}
-    # "… require AWS Signature Version 4", and an unsigned request can only be one of S3.
-    codes |= {"InvalidArgument", "MethodNotAllowed"} if cell.who.kind == "anonymous" else set()
+    if cell.who.kind == "anonymous":
+        # "… require AWS Signature Version 4."
+        codes |= {"InvalidArgument", "MissingAuthenticationTokenException"}
     named = re.search(r"not authorized to perform: (\S+)", answer.body.decode())
     if not missing or answer.code not in codes or (named and named[1] not in missing):
         return f"{answer.code} {answer.body!r} where {missing} is missing"

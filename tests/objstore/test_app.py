@@ -116,6 +116,20 @@ async def test_a_presigned_url_names_the_service_too() -> None:
     assert service_of(Request(scope_of(query=b"X-Amz-Credential=a/b"), nothing)) == "s3"
 
 
+@pytest.mark.parametrize(
+    ("target", "service"),
+    [
+        ("TrentService.ListKeys", "kms"),
+        ("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents", "cloudtrail"),
+        ("DynamoDB_20120810.ListTables", "s3"),
+        ("", "s3"),
+    ],
+)
+def test_unsigned_calls_of_json_services_are_theirs_to_refuse(target: str, service: str) -> None:
+    scope = scope_of("/", headers={"x-amz-target": target})
+    assert service_of(Request(scope, nothing)) == service
+
+
 async def test_a_service_that_is_not_here_is_refused_by_s3() -> None:
     status, _, text = await Served().ask(scope_of(service="dynamodb"))
     assert status == 400

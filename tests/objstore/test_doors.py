@@ -134,6 +134,37 @@ async def test_kms_refuses_in_its_own_words(kms: KMS) -> None:
     assert unknown.operation == "Unknown"
 
 
+@pytest.mark.parametrize(
+    ("method", "content_type", "status"),
+    [
+        ("POST", "application/x-amz-json-1.1", 200),
+        ("POST", "application/x-amz-json-1.0", 200),
+        ("POST", "application/json; charset=utf-8", 200),
+        ("POST", "application/x-www-form-urlencoded", 404),
+        ("POST", "application/cbor", 404),
+        ("GET", "application/x-amz-json-1.1", 404),
+        ("PUT", "application/x-amz-json-1.1", 404),
+    ],
+)
+async def test_calls_are_posts_of_json(
+    kms: KMS, method: str, content_type: str, status: int
+) -> None:
+    door = kms_door(kms.handle, kms.prepare, identification())
+    response = await door.handle(kms_request("ListKeys", method=method, content_type=content_type))
+    assert response.status == status
+    if status == 404:
+        assert response.body == b"<UnknownOperationException/>\n"
+        assert headers_of(response)["content-type"] == "application/xml"
+        assert headers_of(response)["x-amzn-requestid"]
+
+
+async def test_refusals_of_the_door_are_spelt_like_the_services(kms: KMS) -> None:
+    door = kms_door(kms.handle, kms.prepare, identification())
+    asked = kms_request("ListKeys")
+    response = door.fail(asked, AWSError("UnrecognizedClientException", "m", status=400))
+    assert response.body == b'{"__type":"UnrecognizedClientException","message":"m"}'
+
+
 async def test_only_signed_calls_reach_the_kms(kms: KMS) -> None:
     door = kms_door(kms.handle, kms.prepare, identification())
     asked = kms_request("ListKeys", secret="wrong")

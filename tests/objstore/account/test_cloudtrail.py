@@ -156,9 +156,9 @@ async def test_the_trail_tells_of_what_cloudtrail_was_asked(door: Door) -> None:
 
 
 async def test_the_short_target_and_none(door: Door) -> None:
-    status, _ = await door.trail.handle("CloudTrail_20131101.LookupEvents", b"", door.caller)
+    status, _ = await door.trail.handle("CloudTrail_20131101.LookupEvents", b"{}", door.caller)
     assert status == 200
-    status, _ = await door.trail.handle("LookupEvents", b"", door.caller)
+    status, _ = await door.trail.handle("LookupEvents", b"{}", door.caller)
     assert status == 400
 
 
