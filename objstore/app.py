@@ -5,6 +5,7 @@ what the request looks like; requests without a signature are anonymous S3 reque
 web identity.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -69,7 +70,8 @@ class Application:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["raw_path"].startswith(INTERNAL_PREFIX):
-            await self._internal(scope, receive, send)
+            # Starlette wants a task; a request has none until it waits.
+            await asyncio.ensure_future(self._internal(scope, receive, send))
         else:
             await self._serve(Request(scope, receive), send)
 
@@ -182,10 +184,9 @@ def _failure(request: Request, error: Exception) -> AWSError:
 
 def service_of(request: Request) -> str:
     """The service in the credential scope: `AKIA…/20261124/us-east-1/SERVICE/aws4_request`."""
-    credential = request.headers.get("authorization", "")
-    start = credential.find(SCOPE_MARK)
-    if start >= 0:
-        return _service_in_scope(credential[start + len(SCOPE_MARK) :].partition(",")[0])
+    _, found, credential = request.headers.get("authorization", "").partition(SCOPE_MARK)
+    if found:
+        return _service_in_scope(credential.partition(",")[0])
     start = request.raw_query.find(QUERY_SCOPE_MARK)
     if start >= 0:
         raw = request.raw_query[start + len(QUERY_SCOPE_MARK) :].partition(b"&")[0]

@@ -15,6 +15,7 @@ from kms.aws.model import load
 from objstore.account.service import AccountService
 from objstore.authenticate import NoteUse, ignore_use
 from objstore.exchange import Headers, Request, Response
+from objstore.protocol import whole_body
 from objstore.wire import query
 
 JSON_BODY_BYTES_MAX = 1024 * 1024
@@ -78,6 +79,16 @@ def caller_of(request: Request, principal: Principal, access_key_id: str, region
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body. Raises RequestEntityTooLarge above `limit` bytes."""
+    body = None if request.connection is None else whole_body(request.connection)
+    if body is None:
+        body = await _receive_body(request, limit)
+    elif len(body) > limit:
+        raise _too_large()
+    request.received_bytes = len(body)
+    return body
+
+
+async def _receive_body(request: Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     more = True
@@ -88,11 +99,14 @@ async def read_body(request: Request, limit: int) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise AWSError("RequestEntityTooLarge", "The request is too large", status=413)
+            raise _too_large()
         parts.append(part)
         more = message.get("more_body", False)
-    request.received_bytes = size
     return b"".join(parts)
+
+
+def _too_large() -> AWSError:
+    return AWSError("RequestEntityTooLarge", "The request is too large", status=413)
 
 
 class JSONDoor:
@@ -140,7 +154,7 @@ class JSONDoor:
             status,
             [
                 (b"content-type", content_type),
-                (b"content-length", str(len(document)).encode()),
+                (b"content-length", b"%d" % len(document)),
                 (b"x-amzn-requestid", request.request_id.encode()),
                 (b"cache-control", b"no-cache, no-store, must-revalidate, private"),
             ],

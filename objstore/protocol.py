@@ -5,17 +5,24 @@ rate of a body are bounded here. The request target is passed on as the client s
 object keys are bytes that nothing may normalise. A `100 Continue` is sent by uvicorn when the
 application first asks for the body, which the gateway does only after it has authenticated the
 headers.
+
+Requests that arrive together are begun together, once all of them are read. Most are answered
+without waiting for anything, and so without a task of their own; one that waits goes on in a task.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
+import types
+from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 from xml.sax.saxutils import escape
 
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -23,9 +30,11 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+ERRORS = logging.getLogger("objstore.errors")
 HEADER_BYTES_MAX = 32 * 1024
 HEADER_COUNT_MAX = 200
 TARGET_BYTES_MAX = 8 * 1024
@@ -35,6 +44,7 @@ BODY_BYTES_PER_SECOND_MIN = 1024
 WATCH_INTERVAL_SECONDS = 1.0
 CLOSE_NOTIFY_SECONDS_MAX = 1.0
 JOINED_BYTES_MAX = 64 * 1024
+ASGI = {"version": "3.0", "spec_version": "2.3"}
 _IDS = random.Random(os.urandom(32))
 
 
@@ -45,6 +55,38 @@ class RefusedError(Exception):
         super().__init__(code)
         self.code = code
         self.message = message
+
+
+class Arrivals:
+    """The requests of one event loop that are read and not begun."""
+
+    of_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Arrivals]] = WeakKeyDictionary()
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[BoundedProtocol, Coroutine[Any, None, None]]] = []
+
+    @classmethod
+    def at(cls, loop: asyncio.AbstractEventLoop) -> Arrivals:
+        """Those of `loop`."""
+        found = cls.of_loop.get(loop)
+        if found is None:
+            found = cls.of_loop[loop] = cls(loop)
+        return found
+
+    def add(self, protocol: BoundedProtocol, request: Coroutine[Any, None, None]) -> None:
+        """Begin `request` when the loop has read what else has arrived."""
+        if not self._waiting:
+            self._loop.call_soon(self._begin)
+        self._waiting.append((protocol, request))
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for protocol, request in waiting:
+            try:
+                protocol.begin(request)
+            except Exception:
+                ERRORS.exception("a request could not be begun")
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -68,6 +110,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.messages = 0
         self.phase_began = 0.0
         self.body_bytes = 0
+        self.receiving = False
+        self.arrived_bytes = 0
+        self.arrivals = Arrivals.at(self.loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -82,14 +127,42 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         whole_is_header = self.in_header
         messages = self.messages
+        self.receiving = True
+        self.arrived_bytes = len(data)
         super().data_received(data)
+        self.receiving = False
         if self.in_header and whole_is_header and messages == self.messages:
             self.header_bytes += len(data)
             if self.header_bytes > HEADER_BYTES_MAX and self.refusal is None:
                 self.refuse(too_large())
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Begin a request that was just read; as a task if it was waiting for its turn."""
+        if self.receiving:
+            self.arrivals.add(self, cycle.run_asgi(app))
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def begin(self, request: Coroutine[Any, None, None]) -> None:
+        """Run a request up to where it waits, and on from there in a task.
+
+        Until then `asyncio.current_task()` is None, so nothing before may need one.
+        """
+        if self.refusal is not None:
+            request.close()
+            return
+        try:
+            awaited = request.send(None)
+        except StopIteration:
+            return
+        task = self.loop.create_task(_resumed(request, awaited))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self.phase_began = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
@@ -99,20 +172,62 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self.refusal
 
     def on_headers_complete(self) -> None:
-        total = sum([len(name) + len(value) + 4 for name, value in self.headers])
-        if total > HEADER_BYTES_MAX or len(self.headers) > HEADER_COUNT_MAX:
+        """Begin the request, or let it wait for its turn, with the target as it was sent."""
+        if self.header_is_too_large():
             self.refusal = too_large()
             raise self.refusal
         self.in_header = False
         self.body_bytes = 0
         self.phase_began = self.loop.time()
+        parser, earlier = self.parser, self.cycle
+        version = parser.get_http_version()
         raw_path, _, query = origin_form(self.url).partition(b"?")
-        self.url = b"/"  # uvicorn would decode and normalise the target
-        super().on_headers_complete()
-        self.scope["raw_path"] = raw_path
-        self.scope["path"] = raw_path.decode("latin-1")
-        self.scope["query_string"] = query
-        self.scope["objstore.connection"] = self.cycle  # type: ignore[typeddict-unknown-key]
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": raw_path.decode("latin-1"),
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+        }
+        self.cycle = cycle = scope["objstore.connection"] = RequestResponseCycle(
+            scope,  # type: ignore[arg-type]
+            self.transport,
+            self.flow,
+            self.logger,
+            self.access_logger,
+            self.access_log,
+            self.server_state.default_headers,
+            asyncio.Event(),
+            self.expect_100_continue,
+            version != "1.0" and parser.should_keep_alive(),
+            self.on_response_complete,
+        )
+        app = service_unavailable if self.too_many() else self.app
+        if earlier is None or earlier.response_complete:
+            self._start_asgi_task(cycle, app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, app))
+
+    def header_is_too_large(self) -> bool:
+        """A header that arrived with few bytes is not, and most do."""
+        if len(self.headers) > HEADER_COUNT_MAX:
+            return True
+        if self.header_bytes + self.arrived_bytes <= HEADER_BYTES_MAX:
+            return False
+        return sum(len(name) + len(value) + 4 for name, value in self.headers) > HEADER_BYTES_MAX
+
+    def too_many(self) -> bool:
+        """Whether the server has more connections, or requests that wait, than it shall have."""
+        limit = self.limit_concurrency
+        return limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit)
 
     def on_body(self, body: bytes) -> None:
         self.body_bytes += len(body)
@@ -125,8 +240,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self.messages += 1
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """Go on with what was sent ahead.
+
+        Of idle connections `watch` takes care, where uvicorn has a timer for each.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
         self.phase_began = self.loop.time()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def send_400_response(self, msg: str) -> None:
         self.refuse(self.refusal or RefusedError("BadRequest", "The request is not valid HTTP."))
@@ -177,14 +301,25 @@ class BoundedProtocol(HttpToolsProtocol):
             elapsed > BODY_GRACE_SECONDS and self.body_bytes < elapsed * BODY_BYTES_PER_SECOND_MIN
         )
 
+    def idle(self, now: float) -> bool:
+        """Whether the client has asked for nothing for too long."""
+        return (
+            self.in_header
+            and self.header_bytes == 0
+            and (self.cycle is None or self.cycle.response_complete)
+            and now - self.phase_began > self.timeout_keep_alive
+        )
+
     @classmethod
     def watch(cls, loop: asyncio.AbstractEventLoop) -> None:
-        """Close late connections of `loop`; runs itself again while there are connections."""
+        """Close idle and late connections of `loop`; runs itself again while there are any."""
         now = loop.time()
         mine = [protocol for protocol in cls.open_connections if protocol.loop is loop]
         for protocol in mine:
             if protocol.transport.is_closing():
                 cls.open_connections.discard(protocol)
+            elif protocol.idle(now):
+                protocol.transport.close()
             elif protocol.late(now):
                 protocol.refuse(
                     RefusedError(
@@ -197,6 +332,22 @@ class BoundedProtocol(HttpToolsProtocol):
             loop.call_later(WATCH_INTERVAL_SECONDS, cls.watch, loop)
         elif cls.watched_loop is loop:
             cls.watched_loop = None
+
+
+@types.coroutine
+def _resumed(request: Coroutine[Any, None, None], awaited: object) -> Generator[Any, None, None]:
+    """`request`, which ran up to where it awaits `awaited`, as a task would have it."""
+    while True:
+        try:
+            yield awaited
+        except BaseException as error:
+            try:
+                awaited = request.throw(error)
+            except StopIteration:
+                return
+        else:
+            yield from request.__await__()
+            return
 
 
 async def send_whole(
@@ -219,17 +370,17 @@ async def send_whole(
     cycle.waiting_for_100_continue = False
     bodiless = cycle.scope["method"] == "HEAD" or status in (204, 304)
     every = [*cycle.default_headers, *headers]
-    names = {name for name, _ in every}
-    if b"content-length" not in names and not bodiless:
-        every.append((b"content-length", b"%d" % len(body)))
-    if b"connection" in names:  # The front door has only one thing to say there.
+    head = STATUS_LINE[status] + b"\r\n".join(map(b": ".join, every))
+    ends = len(every) + 2
+    if not bodiless and b"\r\ncontent-length: " not in head:
+        head += b"\r\ncontent-length: %d" % len(body)
+        ends += 1
+    if b"\r\nconnection: " in head:  # The front door has only one thing to say there.
         cycle.keep_alive = False
     elif not cycle.keep_alive:
-        every.append((b"connection", b"close"))
-    head = b"".join(
-        [STATUS_LINE[status], *[name + b": " + value + b"\r\n" for name, value in every], b"\r\n"]
-    )
-    ends = len(every) + 2
+        head += b"\r\nconnection: close"
+        ends += 1
+    head += b"\r\n\r\n"
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise ValueError("a header holds the end of a line")
     if bodiless:
@@ -243,6 +394,14 @@ async def send_whole(
     if not cycle.keep_alive:
         cycle.transport.close()
     cycle.on_response()
+
+
+def whole_body(cycle: RequestResponseCycle) -> bytes | None:
+    """The body of a request that has all of it arrived already, as most do; else None."""
+    if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue:
+        return None
+    body, cycle.body = cycle.body, bytearray()
+    return bytes(body)
 
 
 def new_request_id() -> str:

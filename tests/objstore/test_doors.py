@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -209,6 +210,21 @@ async def test_a_body_is_read_whole_or_not_at_all() -> None:
     asked.receive = gone
     with pytest.raises(AWSError, match="RequestAborted"):
         await read_body(asked, 10)
+
+
+async def test_a_body_at_hand_is_not_waited_for() -> None:
+    asked = request(b"elsewhere", service="kms")
+    asked.connection = connection = SimpleNamespace(
+        more_body=False, disconnected=False, waiting_for_100_continue=False
+    )
+    connection.body = bytearray(b"at hand")
+    assert await read_body(asked, 7) == b"at hand"
+    assert (asked.received_bytes, connection.body) == (7, b"")
+    connection.body = bytearray(8)
+    with pytest.raises(AWSError, match="RequestEntityTooLarge"):
+        await read_body(asked, 7)
+    connection.more_body = True
+    assert await read_body(asked, 9) == b"elsewhere"
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -43,6 +43,19 @@ async def whole(scope: Scope, receive: Receive, send: Send) -> None:
     await protocol.send_whole(connection, int(status), headers, b"x" * int(size))
 
 
+async def patient(scope: Scope, receive: Receive, send: Send) -> None:
+    """Waits to be cancelled, once, and answers whether it had a task: first, then, at last."""
+    seen = [asyncio.current_task() is not None]
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        seen.append(asyncio.current_task() is not None)
+    await asyncio.sleep(0)
+    seen.append(asyncio.current_task() is not None)
+    connection = scope["objstore.connection"]
+    await protocol.send_whole(connection, 200, [], json.dumps(seen).encode())
+
+
 @pytest.fixture
 async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
     config = uvicorn.Config(
@@ -185,3 +198,38 @@ async def test_a_header_cannot_end_early(port: int) -> None:
     answer = await talk(port, GET % (b"200/3?a%0D%0Ax-evil:%201", b""))
     assert b"x-evil" not in answer
     assert b"xxx" not in answer
+
+
+@pytest.mark.parametrize("port", [patient], indirect=True)
+async def test_a_request_that_waits_goes_on_in_a_task(port: int) -> None:
+    answer = asyncio.create_task(talk(port, GET % (b"", CLOSE)))
+    waiting: list[asyncio.Task[Any]] = []
+    while not waiting:
+        await asyncio.sleep(0)
+        waiting = [task for task in asyncio.all_tasks() if "_resumed" in repr(task)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    assert (await answer).endswith(b"[false, true, true]")
+
+
+@pytest.mark.parametrize("port", [whole], indirect=True)
+async def test_a_request_before_nonsense_is_not_begun(port: int) -> None:
+    answer = await talk(port, GET % (b"200/3?a", b"") + b"NONSENSE\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"xxx" not in answer
+
+
+@pytest.mark.parametrize("request_bytes", [b"", GET % (b"", b"")])
+async def test_an_idle_connection_is_closed(
+    port: int, request_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = BoundedProtocol.connection_made
+
+    def impatient(self: BoundedProtocol, transport: asyncio.Transport) -> None:
+        made(self, transport)
+        self.timeout_keep_alive = 0
+
+    monkeypatch.setattr(BoundedProtocol, "connection_made", impatient)
+    answer = await talk(port, request_bytes)
+    assert answer[:13] == (b"HTTP/1.1 200 " if request_bytes else b"")
+    assert b"<Error>" not in answer
