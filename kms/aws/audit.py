@@ -28,19 +28,20 @@ import os
 import random
 from collections import deque
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Protocol
 
 Event = Mapping[str, Any]
 _IDS = random.Random(os.urandom(32))
 _VERSION_AND_VARIANT = 4 << 76 | 8 << 60
+_UUID_FIELDS = itemgetter(slice(0, 8), slice(8, 12), slice(12, 16), slice(16, 20), slice(20, 32))
 _RANDOM_BITS = ~(0xF << 76 | 0xC << 60)
 
 
 def new_event_id() -> str:
     """A random UUID (version 4); by hand, because every call makes one. No secret."""
     number = _IDS.getrandbits(128) & _RANDOM_BITS | _VERSION_AND_VARIANT
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return "-".join(_UUID_FIELDS(f"{number:032x}"))
 
 
 class AuditSink(Protocol):

@@ -184,7 +184,7 @@ class AuditLog:
 
 def _lines(event: Event) -> bytes:
     try:
-        return b"".join([line + b"\n" for line in lines_of(event)])
+        return b"\n".join([*lines_of(event), b""])
     except Exception:
         # One that cannot be written down must not keep the others from it.
         LOG.exception("an event has no record: %s", event.get("eventName"))

@@ -10,18 +10,25 @@ Source: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-ev
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from types import NoneType
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from kms.aws.audit import Event, new_event_id
-from kms.aws.audit_identity import INTERNAL, foreign_identity, forwarder, user_identity
+from kms.aws.audit_identity import (
+    INTERNAL,
+    Identity,
+    foreign_identity,
+    forwarder,
+    user_identity,
+)
 from kms.aws.clock import utc
 from kms.aws.identity import Caller, PrincipalKind
+from kms.aws.policy import Decision
 from kms.aws.wiping import WipingBytes
 
 EVENT_VERSION = "1.11"
@@ -53,18 +60,25 @@ _BYTES = frozenset({bytes, bytearray, memoryview, WipingBytes})
 _WITHOUT_TRAIL = (PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE)
 
 Record = dict[str, Any]
+Names = tuple[str | None, ...]
+T = TypeVar("T")
+_Known = dict[tuple[object, ...], tuple[object, T]]
+_EXPLAINED: _Known[str] = {}
+_IDENTITIES: _Known[Identity] = {}
 
 
-def lines_of(event: Event) -> Iterator[bytes]:
+def lines_of(event: Event) -> list[bytes]:
     """The lines of an event in the trail's files: its records, with what decided."""
     authorization = explained(event)
+    lines = []
     for record in records_of(event):
         if authorization:
             record[AUTHORIZATION] = authorization
         line = _encode(record)
         if len(line) > ADDITIONAL_BYTES_MAX:
             line = _encode(_bounded(record))
-        yield line
+        lines.append(line)
+    return lines
 
 
 def _encode(value: Any) -> bytes:
@@ -77,34 +91,51 @@ def _encode(value: Any) -> bytes:
 
 def explained(event: Event) -> str:
     """What decided whether the caller may do this, as one line for operators; "" if nothing did."""
-    decided = event.get("decided")
-    return "" if decided is None else str(decided.explain(event["action"]))
+    decided: Decision | None = event.get("decided")
+    if decided is None:
+        return ""
+    action = event["action"]
+    return _remembered(_EXPLAINED, decided, (action,), lambda: decided.explain(action))
 
 
-def records_of(event: Event) -> Iterator[Record]:
+def _remembered(known: _Known[T], subject: object, more: Names, work_out: Callable[[], T]) -> T:
+    """What follows from `subject`, an object of many events, and a few names; not to be changed.
+
+    It is found by the identity of the subject, which its entry keeps alive.
+    """
+    name = (id(subject), *more)
+    entry = known.get(name)
+    if entry is None:
+        if len(known) >= COMMON_MAX:
+            known.clear()
+        entry = known[name] = (subject, work_out())
+    return entry[1]
+
+
+def records_of(event: Event) -> list[Record]:
     """One record for each account that an event concerns."""
     caller: Caller | None = event.get("caller")
     if caller is None:
-        yield _service_record(event)
-        return
+        return [_service_record(event)]
     resources = _resources(event)
     own = caller.account
-    owner = event.get("owner") or next((found["accountId"] for found in resources), own)
+    owner = event.get("owner") or (resources[0]["accountId"] if resources else own)
     record = _call_record(event, caller)
     if "identity" in event:
         record["userIdentity"] = event["identity"]
     if own == owner or caller.principal.kind in _WITHOUT_TRAIL:
-        yield _finished(record, event, resources, owner)
-        return
+        return [_finished(record, event, resources, owner)]
     if _code(event) == "AccessDenied":
-        yield _finished(record, event, [], own)
-        return
+        return [_finished(record, event, (), own)]
     shared = new_event_id()
     theirs = {**record, "userIdentity": foreign_identity(caller)}
     record["eventID"] = new_event_id()
-    for found, recipient in ((record, own), (theirs, owner)):
+    for found in (record, theirs):
         found["sharedEventID"] = shared
-        yield _finished(found, event, resources, recipient)
+    return [
+        _finished(record, event, resources, own),
+        _finished(theirs, event, resources, owner),
+    ]
 
 
 def _call_record(event: Event, caller: Caller) -> Record:
@@ -114,7 +145,12 @@ def _call_record(event: Event, caller: Caller) -> Record:
         source = agent = forwarder(caller.via_service)
     record = {
         "eventVersion": EVENT_VERSION,
-        "userIdentity": user_identity(caller),
+        "userIdentity": _remembered(
+            _IDENTITIES,
+            caller.principal,
+            (caller.access_key_id, caller.via_service),
+            lambda: user_identity(caller),
+        ),
         "eventTime": _instant(int(event["eventTime"])),
         "eventSource": event["eventSource"],
         "eventName": event["eventName"],
@@ -131,10 +167,11 @@ def _call_record(event: Event, caller: Caller) -> Record:
         parameters = shown(event.get("parameters"))
     record["requestParameters"] = parameters or None
     record["responseElements"] = shown(event.get("response")) or None
-    additional = dict(event.get("additional") or {})
-    if event.get("keyMaterialId"):
-        additional["keyMaterialId"] = event["keyMaterialId"]
-    if additional:
+    additional = event.get("additional")
+    material_id = event.get("keyMaterialId")
+    if material_id:
+        record["additionalEventData"] = {**(additional or {}), "keyMaterialId": material_id}
+    elif additional:
         record["additionalEventData"] = additional
     record["requestID"] = caller.request_id
     record["eventID"] = event["eventID"]
@@ -177,18 +214,21 @@ def _finished(record: Record, event: Event, resources: Sequence[Record], recipie
     return record
 
 
-def _resources(event: Event) -> list[Record]:
-    names = (
+def _resources(event: Event) -> Sequence[Record]:
+    return _described(
         event.get("keyArn"),
         event.get("otherArn"),
         event.get("aliasArn"),
         *event.get("resources", ()),
+        owner=event.get("owner", ""),
     )
-    owner = event.get("owner", "")
-    return [_resource(name, owner) for name in dict.fromkeys(names) if name]
 
 
 @lru_cache(COMMON_MAX)
+def _described(*names: str | None, owner: str) -> Sequence[Record]:
+    return [_resource(name, owner) for name in dict.fromkeys(names) if name]
+
+
 def _resource(name: str, owner: str) -> Record:
     _, _, service, _, account, resource = name.split(":", 5)
     if service == "s3":
