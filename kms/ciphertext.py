@@ -124,7 +124,7 @@ def seal(
     committed = bytearray(_COMMITMENT)
     committed += plaintext
     content = AESGCM(_derive(material, salt)).encrypt(nonce, committed, header + context)
-    committed[:] = bytes(len(committed))
+    committed[:] = bytearray(len(committed))
     return b"".join((header, layout.before, nonce, layout.after, content))
 
 

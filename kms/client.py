@@ -295,11 +295,7 @@ class KMS:
             output = self._service.call(operation, arguments, caller)
         except AWSError as error:
             return error.status, wire.render_error(error)
-        rendered = wire.render(output)
-        for value in output.values():
-            if isinstance(value, bytearray):
-                value[:] = bytes(len(value))
-        return 200, rendered
+        return 200, wire.render(output)
 
     def sweep(self) -> int:
         """Do to keys what is due by the clock; answers how many steps that took."""

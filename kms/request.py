@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from kms.authorize import Authorizer, denied, denied_account, denied_elsewhere, via_s3
@@ -33,6 +34,20 @@ RE_ENCRYPT_FROM = "ReEncryptFrom"
 _KEY_ID = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|mrk-[0-9a-f]{32}"
 )
+NAMES_MAX = 4_096
+
+
+@lru_cache(NAMES_MAX)
+def _parsed(text: str) -> tuple[str, str, str] | None:
+    """The account, Region, and key id or alias ("" for anything else) of an ARN; None if none."""
+    try:
+        parsed = ARN.parse(text)
+    except ValueError:
+        return None
+    name = parsed.resource.removeprefix("key/")
+    if parsed.service != "kms" or (name == parsed.resource and not name.startswith("alias/")):
+        name = ""
+    return parsed.account, parsed.region, name
 
 
 @dataclass(slots=True)
@@ -185,16 +200,15 @@ class Request:
 
     def _split(self, text: str) -> tuple[str, str]:
         """The account, and the key id or alias, of an ARN of the caller's region."""
-        try:
-            parsed = ARN.parse(text)
-        except ValueError:
-            raise KMSError("InvalidArnException", f"Invalid ARN {text}") from None
-        if parsed.region != self.caller.region:
-            raise KMSError("NotFoundException", f"Invalid arn {parsed.region}")
-        name = parsed.resource.removeprefix("key/")
-        if parsed.service != "kms" or (name == parsed.resource and not name.startswith("alias/")):
+        parsed = _parsed(text)
+        if parsed is None:
             raise KMSError("InvalidArnException", f"Invalid ARN {text}")
-        return parsed.account, name
+        account, region, name = parsed
+        if region != self.caller.region:
+            raise KMSError("NotFoundException", f"Invalid arn {region}")
+        if not name:
+            raise KMSError("InvalidArnException", f"Invalid ARN {text}")
+        return account, name
 
     def _by_alias(self, account: str, name: str, action: str) -> Key:
         alias = self.store.alias(account, self.caller.region, name)

@@ -106,13 +106,11 @@ _DEFAULTS = {
         "destination_encryption_algorithm": SYMMETRIC_DEFAULT,
     },
 }
-_NOTHING: Mapping[str, Any] = {}
 _TAKEN = {
     operation: inspect.signature(handler).parameters for operation, handler in HANDLERS.items()
 }
-_SHOWN: Mapping[str, tuple[str, ...]] = {
-    operation: tuple([name for name in PARAMETERS if name in taken])
-    for operation, taken in _TAKEN.items()
+_SHOWN: Mapping[str, frozenset[str]] = {
+    operation: frozenset(PARAMETERS).intersection(taken) for operation, taken in _TAKEN.items()
 }
 CHANGING = frozenset(name for name in HANDLERS if name.startswith(_CHANGING))
 """The operations that are not `readOnly`."""
@@ -120,12 +118,12 @@ CHANGING = frozenset(name for name in HANDLERS if name.startswith(_CHANGING))
 
 def parameters_of(operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The members of an input to show."""
-    shown: dict[str, Any] = dict(_DEFAULTS.get(operation, _NOTHING))
-    for name in _SHOWN.get(operation, ()):
-        value = arguments.get(name)
-        if value is not None:
-            shown[name] = value
-    return shown
+    listed = _SHOWN.get(operation, ())
+    given = {
+        name: value for name, value in arguments.items() if name in listed and value is not None
+    }
+    defaults = _DEFAULTS.get(operation)
+    return given if defaults is None else {**defaults, **given}
 
 
 def response_of(output: Mapping[str, Any], key_arn: str) -> dict[str, Any]:

@@ -310,6 +310,8 @@ def check_session(
     credential: Credential, token: str | None, now: float, refusals: Refusals
 ) -> None:
     """Return if the token is the credential's own and its session still runs."""
+    if credential.session_token is None and token is None and credential.expires_at is None:
+        return
     if not sigv4.same_text(credential.session_token or "", token or ""):
         raise refusals.wrong_token()
     if credential.expires_at is not None and now >= credential.expires_at:

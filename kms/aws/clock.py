@@ -73,6 +73,5 @@ def utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def monotonic() -> float:
-    """Seconds on a clock that never goes back, for durations."""
-    return time.perf_counter()
+monotonic = time.perf_counter
+"""Seconds on a clock that never goes back, for durations."""

@@ -7,9 +7,9 @@ member's name. Limits, enumerations and patterns are the model's; messages are A
 Source: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 """
 
-import base64
 import binascii
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -54,7 +54,6 @@ _MODELS_OWN = Constraint()
 _NOTHING: Mapping[str, Constraint] = {}
 _JSON_TYPES = (CONTENT_TYPE[:-1], "application/json")
 _WORD = re.compile(r"(.)([A-Z][a-z]+)")
-_QUOTE, _BRACE = b'"}'
 _PIECE = 12
 _CAPITAL = re.compile(r"([a-z0-9])([A-Z])")
 
@@ -93,21 +92,38 @@ def compile_input(
     taken = set(list(inspect.signature(handler).parameters)[1:])
     if not taken <= set(members) or not {snake_case(m) for m in shape.required} <= taken:
         raise TypeError(f"the signature of {operation} is not its model's: {sorted(taken)}")
-    check = _structure(_Source(service, unlimited, constraints), shape)
-    refused = {member for keyword, member in members.items() if keyword not in taken}
+    source = _Source(service, unlimited, constraints)
     keywords = {member: keyword for keyword, member in members.items() if keyword in taken}
+    required = _required(source, shape)
+    known = {
+        name: (_compile(source, member.shape), _path(name), keywords.get(name))
+        for name, member in shape.members.items()
+    }
 
     def bind(body: bytes) -> dict[str, Any]:
         document = _parse(body)
         failures: Failures = []
-        values = check(document, "", failures)
+        for name, shown in required.items():
+            if document.get(name) is None:
+                failures.append(_failure(shown, _path(name), "Member must not be null"))
+        arguments = {}
+        refused = ""
+        for name, value in document.items():
+            found = known.get(name)
+            if found is not None and value is not None:
+                check, path, keyword = found
+                bound = check(value, path, failures)
+                if keyword is None:
+                    refused = name
+                else:
+                    arguments[keyword] = bound
         if failures:
             raise _invalid(failures)
-        for member in refused.intersection(values):
+        if refused:
             raise AWSError(
-                "UnsupportedOperationException", f"{operation} does not support {member}"
+                "UnsupportedOperationException", f"{operation} does not support {refused}"
             )
-        return {keywords[member]: value for member, value in values.items()}
+        return arguments
 
     return bind
 
@@ -115,44 +131,34 @@ def compile_input(
 def render(output: Mapping[str, Any]) -> bytes | WipingBytes:
     """An output as JSON; bytes-like values as base64. An operation without output has no body.
 
-    `bytearray`s are secrets: the body of an output with one wipes itself, and no other object gets
-    to hold more than a few characters of it.
+    `bytearray`s are secrets, and wiped: the body of an output with one wipes itself, and no other
+    object gets to hold more than a few characters of it.
     """
     if not output:
         return b""
-    for value in output.values():
-        if isinstance(value, bytearray):
-            return _render_secrets(output)
-    return orjson.dumps(output, _base64)
-
-
-def _render_secrets(output: Mapping[str, Any]) -> WipingBytes:
-    plain = {name: value for name, value in output.items() if not isinstance(value, bytearray)}
-    rendered = orjson.dumps(plain, _base64)
-    parts: list[tuple[bytes, bytearray]] = []
-    comma = "," if plain else ""
-    for name, value in output.items():
-        if isinstance(value, bytearray):
-            parts.append((f'{comma}"{name}":"'.encode(), value))
-            comma = ","
-    size = len(rendered) + sum(
-        len(start) + _base64_length(len(secret)) + 1 for start, secret in parts
-    )
-    body = WipingBytes(size)
+    secrets = [name for name, value in output.items() if value.__class__ is bytearray]
+    if not secrets:
+        return orjson.dumps(output, _base64)
     encode = binascii.b2a_base64
-    at = len(rendered) - 1
-    body[:at] = rendered[:at]
-    for start, secret in parts:
-        body[at : at + len(start)] = start
-        at += len(start)
+    plain = dict(output)
+    pieces = [b""]
+    for name in secrets:
+        secret = plain.pop(name)
+        pieces.append(f',"{name}":"'.encode())
         # A few bytes at a time, so that no encoded copy of the whole is left behind.
-        for first in range(0, len(secret), _PIECE):
-            piece = encode(secret[first : first + _PIECE], newline=False)
-            body[at : at + len(piece)] = piece
-            at += len(piece)
-        body[at] = _QUOTE
-        at += 1
-    body[at] = _BRACE
+        pieces.extend(
+            encode(secret[at : at + _PIECE], newline=False) for at in range(0, len(secret), _PIECE)
+        )
+        pieces.append(b'"')
+        secret[:] = bytearray(len(secret))
+    pieces[0] = orjson.dumps(plain, _base64)[:-1]
+    if not plain:
+        pieces[1] = pieces[1][1:]
+    pieces.append(b"}")
+    joined = bytearray().join(pieces)
+    body = WipingBytes(len(joined))
+    body[:] = joined
+    joined[:] = bytearray(len(joined))
     return body
 
 
@@ -164,12 +170,8 @@ def render_error(error: AWSError) -> bytes:
     return orjson.dumps(document)
 
 
-def _base64_length(length: int) -> int:
-    return (length + 2) // 3 * 4
-
-
 def _base64(value: object) -> str:
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, (bytes, bytearray)):
         return binascii.b2a_base64(value, newline=False).decode("ascii")
     raise TypeError(type(value).__name__)
 
@@ -251,23 +253,19 @@ def _compile(service: _Source, name: str) -> Check:
 
 def _structure(service: _Source, shape: Shape) -> Check:
     checks = {name: _compile(service, member.shape) for name, member in shape.members.items()}
-    paths = {name: name[0].lower() + name[1:] for name in checks}
-    required = {
-        name: None if service.shape(shape.members[name].shape).sensitive else "null"
-        for name in sorted(shape.required)
-    }
+    paths = {name: _path(name) for name in checks}
+    required = _required(service, shape)
 
     def check(value: Any, path: str, failures: Failures) -> Any:
         if not isinstance(value, dict):
             raise _mistyped(value, "Expected null")
-        prefix = f"{path}." if path else ""
         failures.extend(
-            _failure(shown, prefix + paths[name], "Member must not be null")
+            _failure(shown, f"{path}.{paths[name]}", "Member must not be null")
             for name, shown in required.items()
             if value.get(name) is None
         )
         return {
-            name: checks[name](item, prefix + paths[name], failures)
+            name: checks[name](item, f"{path}.{paths[name]}", failures)
             for name, item in value.items()
             if item is not None and name in checks
         }
@@ -329,13 +327,16 @@ def _map(service: _Source, shape: Shape) -> Check:
 def _string(shape: Shape, constraint: Constraint) -> Check:
     # The patterns are Java's, where \w and \d are ASCII.
     pattern = re.compile(constraint.regex, re.ASCII) if constraint.regex else None
+    enum = frozenset(shape.enum)
+    shortest, longest = _bounds(shape)
 
     def check(value: Any, path: str, failures: Failures) -> Any:
-        if not isinstance(value, str):
+        if value.__class__ is not str:
             raise _mistyped(value, "{} can not be converted to a String")
-        if shape.enum and value not in shape.enum:
+        if enum and value not in enum:
             failures.append(_failure(_printed(value), path, _enum_rule(constraint)))
-        _limits(shape, len(value), path, failures, shown=value)
+        if not shortest <= len(value) <= longest:
+            _limits(shape, len(value), path, failures, shown=value)
         if pattern is not None and pattern.fullmatch(value) is None:
             failures.append(_failure(_printed(value), path, _pattern_rule(constraint)))
         return value
@@ -344,14 +345,17 @@ def _string(shape: Shape, constraint: Constraint) -> Check:
 
 
 def _blob(shape: Shape) -> Check:
+    shortest, longest = _bounds(shape)
+
     def check(value: Any, path: str, failures: Failures) -> Any:
-        if not isinstance(value, str):
+        if value.__class__ is not str:
             raise _mistyped(value, "")
         try:
-            raw = base64.b64decode(value, validate=True)
+            raw = binascii.a2b_base64(value, strict_mode=True)
         except ValueError:
             raise _mistyped(value, "") from None
-        _limits(shape, len(raw), path, failures, shown=raw)
+        if not shortest <= len(raw) <= longest:
+            _limits(shape, len(raw), path, failures, shown=raw)
         return raw
 
     return check
@@ -386,6 +390,24 @@ def _number(value: Any, path: str, failures: Failures) -> Any:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise _mistyped(value, "{} can not be converted to milliseconds since epoch")
     return value
+
+
+def _required(service: _Source, shape: Shape) -> dict[str, str | None]:
+    """The members that must be there, and what refusals show of one that is not."""
+    return {
+        name: None if service.shape(shape.members[name].shape).sensitive else "null"
+        for name in sorted(shape.required)
+    }
+
+
+def _path(member: str) -> str:
+    """How messages spell a member: with a small first letter."""
+    return member[0].lower() + member[1:]
+
+
+def _bounds(shape: Shape) -> tuple[float, float]:
+    low = -math.inf if shape.minimum is None else shape.minimum
+    return low, math.inf if shape.maximum is None else shape.maximum
 
 
 def _limits(shape: Shape, length: int, path: str, failures: Failures, *, shown: object) -> None:

@@ -233,14 +233,18 @@ def canonical_request(
     payload_hash: str,
 ) -> str:
     """Join the parts; `path` and `query` are canonical. A header that is missing is empty."""
-    lines = [method, path, query]
-    for name in signed_headers:
-        value = headers.get(name, "").strip(BLANKS)
-        while "  " in value:
-            value = value.replace("  ", " ")
-        lines.append(f"{name}:{value}")
-    lines += ("", ";".join(signed_headers), payload_hash)
-    return "\n".join(lines)
+    names = tuple(signed_headers)
+    lines = _header_lines(names) % tuple([headers.get(name, "").strip(BLANKS) for name in names])
+    while "  " in lines:
+        lines = lines.replace("  ", " ")
+    return f"{method}\n{path}\n{query}\n{lines}\n{payload_hash}"
+
+
+@lru_cache(maxsize=PARSED_MAX)
+def _header_lines(names: tuple[str, ...]) -> str:
+    """The lines of a canonical request about headers, with a place for the value of each."""
+    lines = [name.replace("%", "%%") + ":%s\n" for name in names]
+    return "".join(lines) + "\n" + ";".join(names).replace("%", "%%")
 
 
 def string_to_sign(timestamp: str, scope: Scope, canonical: str) -> str:

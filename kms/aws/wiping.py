@@ -11,4 +11,4 @@ class WipingBytes(bytearray):
     __slots__ = ()
 
     def __del__(self) -> None:
-        self[:] = bytes(len(self))
+        self[:] = bytearray(len(self))

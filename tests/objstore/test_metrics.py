@@ -43,3 +43,20 @@ async def test_a_full_disk_is_not_written_to(
     monkeypatch.setattr(metrics, "ROOM_BYTES_MIN", 0)
     metrics.flush()
     assert requests._value.get() == 1
+
+
+def test_observing_all_is_observing_each() -> None:
+    amounts = [0.0, 0.0005, 0.00051, 0.3, 30.0, 31.0]
+    each, together = (metrics.Durations(name, "d", registry=None) for name in ("each", "all"))
+    for amount in amounts:
+        each.observe(amount)
+    together.observe_all(amounts)
+    found = [
+        [(sample.name.partition("_")[2], sample.labels, sample.value) for sample in one.samples]
+        for durations in (each, together)
+        for one in durations.collect()
+    ]
+    assert [one for one in found[0] if one[0] != "created"] == [
+        one for one in found[1] if one[0] != "created"
+    ]
+    assert len(found[0]) > len(amounts)

@@ -39,16 +39,19 @@ def test_outputs() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 5, 6, 7, 32, 4_096])
 def test_secrets_are_rendered_into_a_buffer_that_wipes_itself(length: int) -> None:
-    secret = bytearray(range(256)) * 16
-    del secret[length:]
+    secret = bytes(range(256)) * 16
+    secret = secret[:length]
     encoded = base64.b64encode(secret).decode()
-    for output in ({"P": secret}, {"A": b"hi", "P": secret, "C": 1.5}, {"P": secret, "Q": secret}):
+    for names in ("P", "APC", "PQ"):
+        output: dict[str, Any] = {name: bytearray(secret) for name in names}
+        if "A" in names:
+            output |= {"A": b"hi", "C": 1.5}
         body = render(output)
         assert type(body) is WipingBytes
         assert json.loads(body) == {
-            name: encoded if value is secret else "aGk=" if name == "A" else value
-            for name, value in output.items()
+            name: {"A": "aGk=", "C": 1.5}.get(name, encoded) for name in names
         }
+        assert output["P"] == bytes(length)
 
 
 def test_errors() -> None:

@@ -108,7 +108,11 @@ def test_canonical_query(raw: str, canonical: str) -> None:
     [("s3", path) for path in PATHS] + [("kms", path) for path in PATHS if "//" not in path],
 )
 def test_canonical_requests_agree_with_botocore(service: str, path: str) -> None:
-    headers = {"X-Amz-Meta-A": " a   b ", "Content-Type": "text/plain", "Host": "localhost:9000"}
+    headers = {
+        "X-Amz-Meta-100%S": " a   b %s",
+        "Content-Type": "text/plain",
+        "Host": "localhost:9000",
+    }
     request = AWSRequest("PUT", f"http://localhost:9000{path}?b=2&a=%20", headers=headers, data="x")
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
     auth = signer(Credentials(ACCESS_KEY, SECRET), service, "us-east-1")
