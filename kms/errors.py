@@ -15,6 +15,7 @@ CATALOGUE: dict[str, int] = {
     "AccessDeniedException": 400,
     "AlreadyExistsException": 400,
     "ConflictException": 400,
+    "CustomKeyStoreNotFoundException": 400,
     "DisabledException": 400,
     "DryRunOperationException": 400,
     "ExpiredImportTokenException": 400,

@@ -21,6 +21,7 @@ PARAMETERS = (
     "bypass_policy_lockout_safety_check",
     "constraints",
     "custom_key_store_id",
+    "custom_key_store_name",
     "customer_master_key_spec",
     "description",
     "destination_encryption_algorithm",

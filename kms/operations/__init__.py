@@ -6,6 +6,7 @@ from typing import Any
 from kms.operations import (
     agreement,
     aliases,
+    custom_key_stores,
     data,
     data_keys,
     grants,
@@ -32,6 +33,7 @@ HANDLERS: Mapping[str, Handler] = {
     "DeleteAlias": aliases.delete_alias,
     "DeleteImportedKeyMaterial": imports.delete_imported_key_material,
     "DeriveSharedSecret": agreement.derive_shared_secret,
+    "DescribeCustomKeyStores": custom_key_stores.describe_custom_key_stores,
     "DescribeKey": lifecycle.describe_key,
     "DisableKey": lifecycle.disable_key,
     "DisableKeyRotation": rotation.disable_key_rotation,
