@@ -24,14 +24,18 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 def cors_headers(request: Request, bucket: Bucket | None) -> Headers:
     """The CORS headers of an actual request's answer, whatever that will be; often none.
 
-    Browsers name the method in a header only before they ask; whoever does so later means that one.
+    Browsers name the method and headers in headers only before they ask; whoever does so later is
+    answered for those.
     """
     document = None if bucket is None else bucket.settings.get("cors")
     origin = request.headers.get("origin", "")
     if document is None or not _safe(origin):
         return []
     method = request.headers.get(METHOD_HEADER, request.method)
-    found = cors.answer(document, origin=origin, method=method, headers=())
+    names = _names(request)
+    if names is None:
+        return []
+    found = cors.answer(document, origin=origin, method=method, headers=names)
     return _encoded(found or [])
 
 
@@ -45,17 +49,23 @@ def preflight(request: Request, bucket: Bucket | None, *, key: str) -> Response:
         raise _forbidden("CORSResponse: Bucket not found", method, "")
     document = bucket.settings.get("cors")
     if document is None:
-        raise _forbidden("CORSResponse: CORS is not enabled for this bucket.", method, key)
+        raise _forbidden("CORSResponse: CORS is not enabled for this bucket.", method, "")
     if method not in cors.METHODS:
         raise S3Error("BadRequest", f"Invalid Access-Control-Request-Method: {method or 'null'}")
-    asked = request.headers.get(HEADERS_HEADER, "")
-    names = [name.strip().lower() for name in asked.split(",") if name.strip()]
+    names = _names(request)
     found = None
-    if all(_TOKEN.fullmatch(name) for name in names):
+    if names is not None:
         found = cors.answer(document, origin=origin, method=method, headers=names)
     if found is None:
         raise _forbidden(NOT_ALLOWED, method, key)
     return Response(200, [*_encoded(found), (b"content-length", b"0")])
+
+
+def _names(request: Request) -> list[str] | None:
+    """The headers that a browser asks about; None if they cannot be the names of headers."""
+    asked = request.headers.get(HEADERS_HEADER, "")
+    names = [name.strip().lower() for name in asked.split(",") if name.strip()]
+    return names if all(_TOKEN.fullmatch(name) for name in names) else None
 
 
 def _safe(origin: str) -> bool:

@@ -101,7 +101,7 @@ def _check_accelerate(call: Call, document: Document) -> Document:
             "InvalidRequest",
             "S3 Transfer Acceleration is not supported for buckets with periods (.) in their names",
         )
-    if "Status" not in document:
+    if document.get("Status") not in ("Enabled", "Suspended"):
         raise S3Error("MalformedXML")
     return document
 

@@ -68,6 +68,7 @@ PART_BYTES_MAX = 5 * 1024**3
 PARTS_LISTED_MAX = 1000
 UPLOADS_LISTED_MAX = 1000
 UPLOAD_ID_BYTES = 32
+UPLOAD_ID_TIME_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ class CopiedKeys:
     source: CustomerKeyHeaders
 
 
+def new_upload_id(now_ms: int) -> str:
+    """An id that nobody guesses, and that comes after those of earlier uploads."""
+    return f"{now_ms:0{UPLOAD_ID_TIME_DIGITS}x}{secrets.token_urlsafe(UPLOAD_ID_BYTES)}"
+
+
 async def create_multipart_upload(
     call: Call,
     *,
@@ -103,8 +109,8 @@ async def create_multipart_upload(
     asked_for = asked(call, key, attributes)
     choice = choose(call, "CreateMultipartUpload", key, encryption)
     services = call.services
-    upload_id = secrets.token_urlsafe(UPLOAD_ID_BYTES)
     now_ms = int(services.clock.now() * 1000)
+    upload_id = new_upload_id(now_ms)
     storage_class = headers.storage_class or STANDARD
     envelope = services.data_keys.generate(call.caller, choice, bucket=call.bucket, key=key)
     try:

@@ -136,7 +136,7 @@ async def list_multipart_uploads(
     reply: Reply = {
         "Bucket": call.bucket.name,
         "KeyMarker": encode_key((key_marker or "").encode(), encoding_type),
-        "UploadIdMarker": upload_id_marker or "",
+        "UploadIdMarker": (upload_id_marker or "") if key_marker else "",
         "Prefix": encode_key(prefix.encode(), encoding_type) if prefix else None,
         "Delimiter": encode_key(delimiter.encode(), encoding_type) if delimiter else None,
         "MaxUploads": limit,

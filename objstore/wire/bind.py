@@ -140,7 +140,9 @@ def _refuse(name: str, value: str) -> S3Error:
     code, message = quirks.ENUM_ERRORS.get(
         name, ("InvalidArgument", f"The value of {name} is not valid")
     )
-    return S3Error(code, message.format(value), ArgumentName=name, ArgumentValue=value)
+    if "{}" in message:  # which repeats the value
+        return S3Error(code, message.format(value), ArgumentName=name)
+    return S3Error(code, message, ArgumentName=name, ArgumentValue=value)
 
 
 def _refuse_integer(name: str, value: str) -> S3Error:
@@ -195,13 +197,13 @@ def _body(
         required = member.name in shape.required
 
         def read_member(document: bytes | None, _payload: Any) -> dict[str, Any]:
-            if not document:
+            if not document and payload_type != "string":
                 if required:
                     raise S3Error("MissingRequestBodyError")
                 return {}
             if not supported:
                 raise _unsupported(member.wire_name)
-            return {name: read(document)}
+            return {name: read(document or b"")}
 
         return read_member
     if not needs_document(model, operation):

@@ -48,6 +48,7 @@ TAKES_BUCKET = frozenset({"CreateBucket"})
 # Enumerations whose wrong values have an error code that only the operation knows.
 OPEN_ENUMS = frozenset(
     {
+        "BucketAccelerateStatus",
         "BucketLocationConstraint",
         "BucketLogsPermission",
         "FilterRuleName",

@@ -51,7 +51,7 @@ REFUSED: list[tuple[dict[str, str], Bucket | None, str, str, str]] = [
     ({"origin": "https://app.example"}, bucket(RULE), "BadRequest", "Method: null", ""),
     ({**PUT, "access-control-request-method": "put"}, bucket(RULE), "BadRequest", "put", ""),
     (PUT, None, "AccessForbidden", "Bucket not found", "BUCKET"),
-    (PUT, bucket(), "AccessForbidden", "not enabled", "OBJECT"),
+    (PUT, bucket(), "AccessForbidden", "not enabled", "BUCKET"),
     ({**PUT, "origin": "https://evil"}, bucket(RULE), "AccessForbidden", "not allowed", "OBJECT"),
     (
         {**PUT, "access-control-request-method": "DELETE"},
@@ -114,4 +114,14 @@ def test_actual_requests(of: Bucket | None, origin: str, method: str, allowed: b
 def test_a_request_may_name_the_method_that_it_asks_about(named: str, allowed: bool) -> None:
     asked = {**PUT, "access-control-request-method": named}
     headers = dict(cors_headers(request(asked, "PATCH"), bucket(RULE)))
+    assert (b"access-control-allow-origin" in headers) is allowed
+
+
+@pytest.mark.parametrize(
+    ("named", "allowed"),
+    [("x-amz-acl, Content-Type", True), ("x-other", False), ("a b", False)],
+)
+def test_a_request_may_name_the_headers_that_it_asks_about(named: str, allowed: bool) -> None:
+    asked = {"origin": "https://app.example", "access-control-request-headers": named}
+    headers = dict(cors_headers(request(asked, "GET"), bucket(RULE)))
     assert (b"access-control-allow-origin" in headers) is allowed

@@ -151,13 +151,18 @@ async def test_a_lifecycle_needs_a_document_and_keeps_the_minimum_size(s3: Any) 
 
 async def test_accelerate_wants_a_name_without_dots(empty_s3: Any) -> None:
     empty_s3.bucket = await empty_s3.make_bucket("dotted.bucket")
-    with pytest.raises(AWSError, match="periods"):
-        await empty_s3.call(
-            "PutBucketAccelerateConfiguration", accelerate_configuration={"Status": "Enabled"}
-        )
+    for status in ("Enabled", "random"):
+        with pytest.raises(AWSError, match="periods"):
+            await empty_s3.call(
+                "PutBucketAccelerateConfiguration", accelerate_configuration={"Status": status}
+            )
     empty_s3.bucket = await empty_s3.make_bucket("plain")
-    with pytest.raises(AWSError, match="MalformedXML"):
-        await empty_s3.call("PutBucketAccelerateConfiguration", accelerate_configuration={})
+    no_status: dict[str, Any] = {}
+    for document in (no_status, {"Status": "random"}):
+        with pytest.raises(AWSError, match="MalformedXML"):
+            await empty_s3.call(
+                "PutBucketAccelerateConfiguration", accelerate_configuration=document
+            )
 
 
 async def test_logs_go_to_a_bucket_of_the_same_owner_and_region(s3: Any) -> None:

@@ -175,6 +175,16 @@ async def test_uploads_are_listed_by_key_and_id(begun: Any) -> None:
     assert reply["Prefix"] is None
 
 
+async def test_uploads_of_one_key_are_listed_as_they_began(s3: Any) -> None:
+    began = []
+    for _ in range(5):
+        began.append(await s3.begin("k"))
+        s3.clock.advance(0.001)
+    reply = await s3.call("ListMultipartUploads")
+    assert [upload["UploadId"] for upload in reply["Uploads"]] == began
+    assert len(set(began)) == 5
+
+
 async def test_an_empty_page_of_uploads_has_empty_markers(s3: Any) -> None:
     reply = await s3.call("ListMultipartUploads", prefix="p")
     assert (reply["NextKeyMarker"], reply["NextUploadIdMarker"]) == ("", "")
