@@ -16,6 +16,7 @@ from objstore.names import check_header
 from objstore.payload import Payload
 from objstore.storage.records import NoSpaceError
 from objstore.transfer.spool import Spool
+from objstore.wire.encoded_words import as_header
 from objstore.wire.forms import FormReader
 from objstore.wire.post_policy import parse_policy
 from objstore.wire.xml import DECLARATION, escape, parse_document, split_tag
@@ -26,6 +27,7 @@ FILENAME = "${filename}"
 
 # Fields that are headers under another name, and headers that are fields under their own.
 _RENAMED = {"acl": "x-amz-acl"}
+METADATA_PREFIX = "x-amz-meta-"
 _SAME = frozenset(
     {"cache-control", "content-type", "content-disposition", "content-encoding", "expires"}
 )
@@ -174,6 +176,8 @@ def _headers(fields: Mapping[str, str]) -> dict[str, str]:
         if field == "tagging":
             headers["x-amz-tagging"] = _tagging(value)
         elif name in _SAME or (name.startswith("x-amz-") and name not in _CREDENTIALS):
+            if name.startswith(METADATA_PREFIX):
+                value = as_header(value)
             check_header(name, value)
             headers[name] = value
     return headers

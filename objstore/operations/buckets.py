@@ -175,6 +175,13 @@ def _settings(
 def _region(signing_region: str, constraint: str | None) -> str:
     """Where the bucket goes, by the endpoint that was asked and the constraint in the body."""
     wanted = _OLD_REGION_NAMES.get(constraint, constraint) if constraint else None
+    if _REGION.fullmatch(signing_region) is None:
+        raise S3Error(
+            "AuthorizationHeaderMalformed",
+            f"The authorization header is malformed; the region '{signing_region}' is wrong; "
+            f"expecting '{US_EAST_1}'",
+            Region=US_EAST_1,
+        )
     if signing_region == US_EAST_1:
         if wanted is None:
             return US_EAST_1

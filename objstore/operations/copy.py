@@ -163,7 +163,7 @@ async def _copy(
     await publish(call, received, new, check, event="ObjectCreated:Copy")
     return {
         "CopyObjectResult": _result(new, received.checksum),
-        "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
+        "CopySourceVersionId": versions.written(source.stored.version_id),
         "VersionId": versions.shown(call.bucket, new.version_id),
         **lifetime.expires(call, new),
         **describe(envelope, choice.customer),

@@ -259,7 +259,7 @@ async def _copy_part(
         result |= shown(kept, received.checksum)
     return {
         "CopyPartResult": result,
-        "CopySourceVersionId": versions.shown(source.bucket, source.stored.version_id),
+        "CopySourceVersionId": versions.written(source.stored.version_id),
         **describe(manifest, keys.target),
     }
 

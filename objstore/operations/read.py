@@ -236,9 +236,7 @@ def _add_checksum(
     A range has none, unless it is of everything.
     """
     sums = open_manifest_checksums(data_key, manifest)
-    if selection.part_number is not None and len(manifest.parts) > 1:
-        if manifest.checksum_type != COMPOSITE:
-            return
+    if selection.part_number is not None and manifest.checksum_type == COMPOSITE:
         number = manifest.parts[selection.part_number - 1].number
         value = sums.get(str(number))
         reply.update(shown(manifest.checksum_algorithm, value, manifest.checksum_type))

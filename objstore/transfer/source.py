@@ -185,11 +185,11 @@ def parse_copy_source(text: str) -> tuple[str, str, str | None]:
     """Bucket, key and version id of a copy source: `[/]bucket/key[?versionId=id]`.
 
     The path is percent-decoded once, after the query has been cut off, so that a `?` of the key
-    itself travels encoded. Raises InvalidArgument.
+    itself travels encoded; `+` is a space, as some languages encode it. Raises InvalidArgument.
     """
     path, asks, version = text.partition("?versionId=")
     try:
-        decoded = unquote_to_bytes(path).decode()
+        decoded = unquote_to_bytes(path.replace("+", " ")).decode()
     except UnicodeDecodeError:
         decoded = ""
     bucket, _, key = decoded.removeprefix("/").partition("/")
@@ -198,6 +198,6 @@ def parse_copy_source(text: str) -> tuple[str, str, str | None]:
             "InvalidArgument",
             "Invalid copy source object key",
             ArgumentName="x-amz-copy-source",
-            ArgumentValue=text,
+            ArgumentValue="x-amz-copy-source",
         )
     return bucket, key, version if asks else None

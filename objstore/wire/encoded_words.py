@@ -32,6 +32,12 @@ def decoded(text: str) -> str:
         return text
 
 
+def as_header(text: str) -> str:
+    """What a header must have for `decoded` to be the text."""
+    plain = text.isascii() and text.isprintable() and _MARK not in text
+    return text if plain else encoded_word(text).decode()
+
+
 def encoded_word(text: str) -> bytes:
     """The text as one encoded word."""
     raw = text.encode()

@@ -183,6 +183,9 @@ ROOTS: Mapping[str, str] = {
     "PutObjectAnnotation": "PutObjectAnnotationResult",
 }
 
+# Elements that S3 writes before all others.
+FIRST_ELEMENTS: Mapping[str, str] = {"ListBuckets": "Owner"}
+
 # Lists whose elements stand in one order in the document; the reply has it under `Rows`.
 INTERLEAVED: Mapping[str, tuple[str, ...]] = {"ListObjectVersions": ("Versions", "DeleteMarkers")}
 

@@ -152,8 +152,13 @@ def _compile_body(model: ServiceModel, operation: Operation, shape: Shape | None
         document = DocumentWriter(model).document(member.wire_name, kind)
         return lambda reply, out, _status: _finish(document(reply.get(member.name) or {}), out)
     modelled = [m for m in shape.members.values() if m.location is None] if shape else []
+    first = quirks.FIRST_ELEMENTS.get(operation.name)
+    modelled.sort(key=lambda member: member.name != first)
     if shape is None or not modelled:
-        return _no_body if operation.method != "HEAD" else _head_body
+        if operation.method != "HEAD":
+            return _no_body
+        typed = shape is not None and "ContentType" in shape.members
+        return _head_body if typed else _bucket_head_body
     root = quirks.ROOTS.get(operation.name, shape.name)
     text = quirks.TEXT_DOCUMENTS.get(operation.name)
     if text:
@@ -192,6 +197,12 @@ def _no_body(_reply: Mapping[str, Any], out: Headers, status: int) -> bytes:
 
 
 def _head_body(_reply: Mapping[str, Any], _out: Headers, _status: int) -> bytes:
+    return b""
+
+
+def _bucket_head_body(_reply: Mapping[str, Any], out: Headers, _status: int) -> bytes:
+    """Nothing; of a bucket, S3 says that it would be XML."""
+    out.append(XML_TYPE)
     return b""
 
 

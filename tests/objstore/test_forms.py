@@ -45,6 +45,7 @@ def test_fields_become_headers() -> None:
         cache_control="no-store",
         tagging=TAGGING,
         x_amz_meta_a="1",
+        x_amz_meta_b="\0 =?",
         x_amz_server_side_encryption="aws:kms",
         x_amz_signature="secret",
         x_amz_security_token="secret",
@@ -57,6 +58,7 @@ def test_fields_become_headers() -> None:
         "cache-control": "no-store",
         "x-amz-tagging": "a+b=%26",
         "x-amz-meta-a": "1",
+        "x-amz-meta-b": "=?UTF-8?B?ACA9Pw==?=",
         "x-amz-server-side-encryption": "aws:kms",
     }
     assert (upload.sizes, upload.status, upload.redirect) == ((0, FILE_BYTES_MAX), 204, "")
@@ -100,7 +102,6 @@ def test_the_policy_sees_the_key_with_its_filename_and_the_bucket_of_the_path() 
         ({"key": ""}, "InvalidArgument"),
         ({"tagging": "not xml"}, "MalformedXML"),
         ({"content_type": "a\r\nset-cookie: b"}, "InvalidArgument"),
-        ({"x_amz_meta_a": "a\0"}, "InvalidArgument"),
         ({"x_amz_meta_a: b": "a"}, "InvalidArgument"),
         ({"policy": "?"}, "InvalidPolicyDocument"),
     ],

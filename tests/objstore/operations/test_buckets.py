@@ -128,6 +128,7 @@ async def test_a_bucket_that_is_there_gets_no_tags_by_being_created(empty_s3: An
     [
         ("us-east-1", {"LocationConstraint": "us-east-1"}, "InvalidLocationConstraint"),
         ("us-east-1", {"LocationConstraint": "moon"}, "InvalidLocationConstraint"),
+        ("aws-global", None, "AuthorizationHeaderMalformed"),
         ("eu-west-1", None, "IllegalLocationConstraintException"),
         (
             "eu-west-1",

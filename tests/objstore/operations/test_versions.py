@@ -360,3 +360,10 @@ async def test_comparing_etags_takes_the_permission_to_read(versioned: Any) -> N
         await versioned.put("k", b"new", conditions=WriteConditions(if_match=put["ETag"]))
     await versioned.call("DeleteObject", key="k", conditions=DeleteConditions(if_match="*"))
     await versioned.put("k", b"new", conditions=WriteConditions(if_none_match="*"))
+
+
+async def test_a_null_version_is_copied_without_its_id(s3: Any) -> None:
+    await s3.put("k", b"data")
+    await set_status(s3, "Suspended")
+    reply = await s3.call("CopyObject", key="to", named=SourceNamed("bucket/k"))
+    assert (reply["CopySourceVersionId"], reply["VersionId"]) == (None, "null")

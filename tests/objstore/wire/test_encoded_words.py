@@ -1,6 +1,6 @@
 import pytest
 
-from objstore.wire.encoded_words import decoded, encoded_word
+from objstore.wire.encoded_words import as_header, decoded, encoded_word
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,17 @@ def test_text_becomes_one_word_and_text_again(text: str, word: bytes) -> None:
     ],
 )
 def test_headers(header: str, text: str) -> None:
+    assert decoded(header) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("plain = ?", "plain = ?"),
+        ("=?UTF-8?Q?a?=", "=?UTF-8?Q?=3D=3FUTF-8=3FQ=3Fa=3F=3D?="),
+        ("ü\x00", "=?UTF-8?B?w7wA?="),
+    ],
+)
+def test_text_that_is_to_stay_as_it_is(text: str, header: str) -> None:
+    assert as_header(text) == header
     assert decoded(header) == text

@@ -140,6 +140,9 @@ def test_every_document_has_its_root(s3: ServiceModel) -> None:
         _, headers, body = compile_output(s3, s3.operations[name])({})
         if (b"content-type", b"application/xml") in headers:
             assert isinstance(body, bytes)
+            if not body:
+                assert name == "HeadBucket"
+                continue
             root = body.split(b"\n<")[1].split(b" ")[0]
             assert not root.endswith((b"OutputOutput", b"Response")) or name == (
                 "GetObjectAttributes"
