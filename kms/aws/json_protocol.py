@@ -26,6 +26,8 @@ BODY_BYTES_MAX = 512 * 1024
 ITEMS_MAX = 1_000
 FAILURES_MAX = 10
 PRINTED_MAX = 1_024
+EARLIEST_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z
+LATEST_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z
 CONTENT_TYPE = "application/x-amz-json-1.1"
 NO_CALL = b"<UnknownOperationException/>\n"
 """The body of the 404 for what is no call of this protocol."""
@@ -216,9 +218,13 @@ class _Source:
         self._unlimited = unlimited
         self._constraints = constraints
 
+    def limits(self, name: str) -> bool:
+        """Whether the limits of a shape are checked here."""
+        return name not in self._unlimited
+
     def shape(self, name: str) -> Shape:
         found = self._service.shape(name)
-        if name not in self._unlimited:
+        if self.limits(name):
             return found
         return replace(found, enum=(), minimum=None, maximum=None, pattern=None)
 
@@ -247,6 +253,8 @@ def _compile(service: _Source, name: str) -> Check:
             return _boolean
         case "integer" | "long":
             return _integer(shape)
+        case "timestamp":
+            return _timestamp if service.limits(name) else _number
         case _:
             return _number
 
@@ -388,6 +396,14 @@ def _boolean(value: Any, path: str, failures: Failures) -> Any:
 def _number(value: Any, path: str, failures: Failures) -> Any:
     del path, failures
     if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _mistyped(value, "{} can not be converted to milliseconds since epoch")
+    return value
+
+
+def _timestamp(value: Any, path: str, failures: Failures) -> Any:
+    """Seconds since 1970, of which there is a date: policies and the audit trail will want it."""
+    _number(value, path, failures)
+    if not EARLIEST_SECONDS <= value <= LATEST_SECONDS:
         raise _mistyped(value, "{} can not be converted to milliseconds since epoch")
     return value
 

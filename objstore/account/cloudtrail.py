@@ -32,7 +32,7 @@ RETENTION_SECONDS = 90 * 86_400
 _TOKEN_OF = SUPPORTED.encode()
 # Shapes whose limits have errors of their own.
 _UNLIMITED = frozenset(
-    {"MaxResults", "EventCategory", "LookupAttributeKey", "LookupAttributeValue"}
+    {"Date", "MaxResults", "EventCategory", "LookupAttributeKey", "LookupAttributeValue"}
 )
 _NONE: Sequence[Mapping[str, str]] = ()
 

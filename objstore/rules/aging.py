@@ -13,6 +13,7 @@ from typing import Any
 from objstore.rules.lifecycle import ALL_CLASSES_128K, MINIMUM_SIZE, read_date
 
 SMALL_BYTES = 128 * 1024
+LATEST_MS = 253_402_214_400_000  # 9999-12-31T00:00:00Z
 # Classes in the order in which objects may move, and those that small objects may move to when
 # the minimum size varies by class.
 _CLASSES = (
@@ -69,8 +70,11 @@ class Version:
 
 
 def due_ms(start_ms: int, days: int, day_ms: int) -> int:
-    """The midnight at which `days` after a moment are over."""
-    return -(-(start_ms + days * day_ms) // day_ms) * day_ms
+    """The midnight at which `days` after a moment are over; the last that dates can tell, if later.
+
+    Days are integers of 32 bits, which lead past the year 9999.
+    """
+    return min(-(-(start_ms + days * day_ms) // day_ms) * day_ms, LATEST_MS)
 
 
 def decide(document: Document, version: Version, *, now_ms: int, day_ms: int) -> Due | None:

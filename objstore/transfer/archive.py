@@ -9,6 +9,7 @@ from typing import Any
 
 from objstore.errors import S3Error
 from objstore.names import http_date, instant
+from objstore.rules.aging import due_ms
 from objstore.storage.records import StoredObject
 from objstore.transfer.content import ARCHIVE_CLASSES
 
@@ -33,7 +34,7 @@ def check_readable(stored: StoredObject, now_ms: int) -> None:
 
 def restored(days: int, now_ms: int) -> dict[str, int]:
     """A copy that lives for `days`, and then until the next midnight (UTC)."""
-    return {"UntilMs": -(-(now_ms + days * DAY_MS) // DAY_MS) * DAY_MS}
+    return {"UntilMs": due_ms(now_ms, days, DAY_MS)}
 
 
 def describe(stored: StoredObject, now_ms: int) -> dict[str, Any]:

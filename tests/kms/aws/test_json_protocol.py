@@ -6,8 +6,16 @@ import botocore
 import pytest
 
 from kms.aws import model
+from kms.aws.clock import utc
 from kms.aws.errors import AWSError
-from kms.aws.json_protocol import compile_input, render, render_error, snake_case
+from kms.aws.json_protocol import (
+    EARLIEST_SECONDS,
+    LATEST_SECONDS,
+    compile_input,
+    render,
+    render_error,
+    snake_case,
+)
 from kms.aws.wiping import WipingBytes
 
 
@@ -76,3 +84,18 @@ def test_limits_that_a_handler_checks_itself() -> None:
     assert bind(b'{"MaxResults":51}') == {"max_results": 51}
     with pytest.raises(AWSError, match="ValidationException"):
         bind(b'{"EventCategory":"none"}')
+
+
+def test_times_are_dates() -> None:
+    """What policies and the audit trail could not write down is refused before they see it."""
+
+    def lookup_events(request: object, *, end_time: float = 0) -> dict[str, Any]:
+        return {"request": request, "end_time": end_time}
+
+    bind = compile_input(model.load("cloudtrail"), "LookupEvents", lookup_events)
+    for seconds in (EARLIEST_SECONDS, -1.5, 0, LATEST_SECONDS):
+        assert bind(f'{{"EndTime":{seconds}}}'.encode()) == {"end_time": seconds}
+        assert utc(seconds).year >= 1
+    for text in (b"1e300", b"-1e300", b"253402300800", b"-62135596801", b"true", b'"x"'):
+        with pytest.raises(AWSError, match="SerializationException"):
+            bind(b'{"EndTime":%s}' % text)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from objstore.rules.aging import Due, Fate, Version, abortion, decide, due_ms, expiration
+from objstore.rules.aging import LATEST_MS, Due, Fate, Version, abortion, decide, due_ms, expiration
 
 DAY = 24 * 3600 * 1000
 MIDNIGHT = 20_000 * DAY
@@ -44,6 +44,7 @@ def judged(one: Version, days: float, *rules: dict[str, Any], **document: Any) -
         (MIDNIGHT + 1, 1, MIDNIGHT + 2 * DAY),
         (NOON, 0, MIDNIGHT + DAY),
         (NOON, 3, MIDNIGHT + 4 * DAY),
+        (NOON, 2**31 - 1, LATEST_MS),
     ],
 )
 def test_days_end_at_the_next_midnight(start: int, days: int, due: int) -> None:

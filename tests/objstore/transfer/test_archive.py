@@ -25,6 +25,14 @@ def test_a_copy_lives_until_midnight() -> None:
     assert archive.restored(2, midnight) == {"UntilMs": midnight + 2 * DAY}
 
 
+def test_no_copy_lives_past_the_end_of_dates() -> None:
+    stored = version("GLACIER", restore=archive.restored(2**31 - 1, NOW))
+    assert archive.describe(stored, NOW) == {
+        "Restore": 'ongoing-request="false", expiry-date="Fri, 31 Dec 9999 00:00:00 GMT"'
+    }
+    assert archive.listed(stored, NOW)["RestoreStatus"]["RestoreExpiryDate"].year == 9999
+
+
 @pytest.mark.parametrize(
     ("storage_class", "restore", "readable"),
     [
