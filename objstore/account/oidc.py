@@ -152,7 +152,7 @@ class Issuers:
     async def _proved(self, token: str, header: JSONObject, keys: KeySet) -> bytes:
         """The payload of a token that one of the keys signed."""
         algorithm = header.get("alg")
-        if algorithm not in self._algorithms:
+        if not isinstance(algorithm, str) or algorithm not in self._algorithms:
             raise _invalid("The signature algorithm of the token is not allowed")
         candidates = [key for key in await keys.find(header.get("kid")) if _fits(key, algorithm)]
         if not candidates:

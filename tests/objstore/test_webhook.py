@@ -1,5 +1,6 @@
 """Posting to a webhook: real sockets, every way to fail."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from objstore import webhook
 from objstore.webhook import WebhookError, post
 
 
@@ -76,4 +78,25 @@ def test_something_else_there() -> None:
         thread.start()
         with pytest.raises(WebhookError, match="BadStatusLine"):
             post(f"http://127.0.0.1:{listening.getsockname()[1]}/", b"{}")
+        thread.join()
+
+
+def test_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that sends a byte now and then keeps every single step short."""
+    monkeypatch.setattr(webhook, "POST_SECONDS_MAX", 0.3)
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nx-a: ")
+                while not gone.wait(0.02):
+                    connection.sendall(b"a")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        with pytest.raises(WebhookError):
+            post(f"http://127.0.0.1:{listening.getsockname()[1]}/", b"{}")
+        gone.set()
         thread.join()
