@@ -160,7 +160,7 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         body += message.get("body", b"")
         if len(body) > wire.BODY_BYTES_MAX:
-            raise AWSError("RequestEntityTooLargeException", "The body is too long.", status=413)
+            raise AWSError("RequestEntityTooLargeException", "The request is too large", status=413)
         if not message.get("more_body", False):
             return bytes(body)
 

@@ -10,7 +10,7 @@ from kms.aws.authentication import authenticate
 from kms.aws.clock import Clock
 from kms.aws.errors import AWSError
 from kms.aws.identity import ANONYMOUS, Caller, Credentials, Principal
-from kms.aws.json_protocol import NO_CALL, is_call, render_error
+from kms.aws.json_protocol import BODY_BYTES_MAX, NO_CALL, is_call, render_error
 from kms.aws.model import load
 from objstore.account.service import AccountService
 from objstore.authenticate import NoteUse, ignore_use
@@ -18,7 +18,6 @@ from objstore.exchange import Headers, Request, Response
 from objstore.protocol import whole_body
 from objstore.wire import query
 
-JSON_BODY_BYTES_MAX = 1024 * 1024
 FORM_BODY_BYTES_MAX = 512 * 1024
 JSON_TYPE = b"application/x-amz-json-1.1"
 XML_TYPE = b"application/xml"
@@ -123,7 +122,10 @@ class JSONDoor:
         self._service = service
         self._answer = answer
         self._identification = identification
-        self._internal_error = internal_error
+        self._codes = {
+            "InternalError": internal_error,
+            "RequestEntityTooLarge": "RequestEntityTooLargeException",
+        }
         self._operations = frozenset(load(service).operations)
 
     async def handle(self, request: Request) -> Response:
@@ -131,7 +133,7 @@ class JSONDoor:
         target = request.headers.get("x-amz-target", "")
         operation = target.rpartition(".")[2]
         request.operation = operation if operation in self._operations else "Unknown"
-        body = await read_body(request, JSON_BODY_BYTES_MAX)
+        body = await read_body(request, BODY_BYTES_MAX)
         caller = self._identification.identify(request, body, service=self._service)
         if not is_call(request.method, request.headers.get("content-type", "")):
             return self._respond(request, 404, NO_CALL, XML_TYPE)
@@ -139,7 +141,7 @@ class JSONDoor:
         return self._respond(request, status, document)
 
     def fail(self, request: Request, error: AWSError) -> Response:
-        code = self._internal_error if error.code == "InternalError" else error.code
+        code = self._codes.get(error.code, error.code)
         shown = AWSError(code, error.message, status=error.status)
         return self._respond(request, error.status, render_error(shown))
 

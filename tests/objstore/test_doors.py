@@ -13,13 +13,13 @@ from botocore.credentials import Credentials as BotoCredentials
 
 from kms.aws.clock import SystemClock
 from kms.aws.errors import AWSError
+from kms.aws.json_protocol import BODY_BYTES_MAX
 from kms.client import KMS, RootSettings, open_kms
 from objstore.account.assembly import Accounts, Secrets, assemble
 from objstore.account.directory import Directory, root_credential, root_principal
 from objstore.account.sealing import Sealing
 from objstore.doors import (
     FORM_BODY_BYTES_MAX,
-    JSON_BODY_BYTES_MAX,
     Identification,
     QueryDoor,
     kms_door,
@@ -186,16 +186,22 @@ async def test_the_unexpected_is_an_internal_exception_of_kms(kms: KMS) -> None:
 
 async def test_bodies_are_bounded(kms: KMS, sts: QueryDoor) -> None:
     for door, options, limit in (
-        (
-            kms_door(kms.handle, kms.prepare, identification()),
-            {"service": "kms"},
-            JSON_BODY_BYTES_MAX,
-        ),
+        (kms_door(kms.handle, kms.prepare, identification()), {"service": "kms"}, BODY_BYTES_MAX),
         (sts, {"service": "sts"}, FORM_BODY_BYTES_MAX),
     ):
         with pytest.raises(AWSError) as caught:
             await door.handle(request(bytes(limit + 1), **options))
         assert (caught.value.code, caught.value.status) == ("RequestEntityTooLarge", 413)
+
+
+async def test_bodies_too_long_are_refused_as_json_services_do(kms: KMS) -> None:
+    door = kms_door(kms.handle, kms.prepare, identification())
+    asked = request(bytes(BODY_BYTES_MAX + 1), service="kms")
+    with pytest.raises(AWSError) as caught:
+        await door.handle(asked)
+    response = door.fail(asked, caught.value)
+    assert response.status == 413
+    assert document_of(response)["__type"] == "RequestEntityTooLargeException"
 
 
 async def test_a_body_is_read_whole_or_not_at_all() -> None:
