@@ -9,7 +9,6 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 from kms.authorize import Authorizer, denied, denied_account, denied_elsewhere, via_s3
@@ -34,20 +33,6 @@ RE_ENCRYPT_FROM = "ReEncryptFrom"
 _KEY_ID = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|mrk-[0-9a-f]{32}"
 )
-NAMES_MAX = 4_096
-
-
-@lru_cache(NAMES_MAX)
-def _parsed(text: str) -> tuple[str, str, str] | None:
-    """The account, Region, and key id or alias ("" for anything else) of an ARN; None if none."""
-    try:
-        parsed = ARN.parse(text)
-    except ValueError:
-        return None
-    name = parsed.resource.removeprefix("key/")
-    if parsed.service != "kms" or (name == parsed.resource and not name.startswith("alias/")):
-        name = ""
-    return parsed.account, parsed.region, name
 
 
 @dataclass(slots=True)
@@ -145,6 +130,16 @@ class Request:
 
     def resolve(self, key_id: str, *, action: str | None = None) -> Key:
         """The key that `key_id` names: an id, a key ARN, an alias or an alias ARN."""
+        name = (self.caller.account, self.caller.region, key_id)
+        key = self.store.known_as(name)
+        if key is None:
+            key = self._look_up(key_id, action)
+            self.store.know_as(name, key)
+        elif key.expires_at is not None:
+            self._check_expiry(key)
+        return key
+
+    def _look_up(self, key_id: str, action: str | None) -> Key:
         account, region, name = self.caller.account, self.caller.region, key_id
         if key_id.startswith("arn:"):
             account, name = self._split(key_id)
@@ -175,9 +170,13 @@ class Request:
         Raises KMSInternalException if that failed and imported material outlives its date.
         """
         key = self.store.key(account, self.caller.region, key_id)
-        if key is not None and key.expires_at is not None and key.expires_at <= self.clock.now():
-            raise KMSError("KMSInternalException", "Expired key material could not be deleted.")
+        if key is not None:
+            self._check_expiry(key)
         return key
+
+    def _check_expiry(self, key: Key) -> None:
+        if key.expires_at is not None and key.expires_at <= self.clock.now():
+            raise KMSError("KMSInternalException", "Expired key material could not be deleted.")
 
     def named_alias(self, name: str) -> Alias | None:
         """The caller's alias `name`."""
@@ -200,15 +199,16 @@ class Request:
 
     def _split(self, text: str) -> tuple[str, str]:
         """The account, and the key id or alias, of an ARN of the caller's region."""
-        parsed = _parsed(text)
-        if parsed is None:
+        try:
+            parsed = ARN.parse(text)
+        except ValueError:
+            raise KMSError("InvalidArnException", f"Invalid ARN {text}") from None
+        if parsed.region != self.caller.region:
+            raise KMSError("NotFoundException", f"Invalid arn {parsed.region}")
+        name = parsed.resource.removeprefix("key/")
+        if parsed.service != "kms" or (name == parsed.resource and not name.startswith("alias/")):
             raise KMSError("InvalidArnException", f"Invalid ARN {text}")
-        account, region, name = parsed
-        if region != self.caller.region:
-            raise KMSError("NotFoundException", f"Invalid arn {region}")
-        if not name:
-            raise KMSError("InvalidArnException", f"Invalid ARN {text}")
-        return account, name
+        return parsed.account, name
 
     def _by_alias(self, account: str, name: str, action: str) -> Key:
         alias = self.store.alias(account, self.caller.region, name)

@@ -66,6 +66,7 @@ class Store:
         self._root = root
         self._sealer = sealer
         self._keys: dict[tuple[str, str, str], Key | None] = {}
+        self._known_as: dict[tuple[str, str, str], Key] = {}
         self._aliases: dict[tuple[str, str, str], Alias | None] = {}
         self._materials: dict[tuple[str, str, str], Material | None] = {}
         self._backing: dict[tuple[str, str, str], bytearray] = {}
@@ -134,6 +135,7 @@ class Store:
             backing[:] = bytes(len(backing))
         for cache in (
             self._keys,
+            self._known_as,
             self._aliases,
             self._materials,
             self._backing,
@@ -151,6 +153,17 @@ class Store:
             self._bound(self._keys)
             self._keys[name] = self._read_key(name)
         return self._keys[name]
+
+    def known_as(self, name: tuple[str, str, str]) -> Key | None:
+        """The key that an account, in a Region, was found to mean by a name, as `know_as` has it.
+
+        It is forgotten with every change of any key or alias.
+        """
+        return self._known_as.get(name)
+
+    def know_as(self, name: tuple[str, str, str], key: Key) -> None:
+        self._bound(self._known_as)
+        self._known_as[name] = key
 
     def alias(self, account: str, region: str, alias: str) -> Alias | None:
         name = (account, region, alias)

@@ -10,8 +10,10 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubles
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from kms.aws import sigv4
 from kms.aws.clock import Clock, utc
@@ -73,11 +75,22 @@ class Evidence:
 
 @value_class(frozen=True, slots=True)
 class Verified:
-    """A proved claim: the credential, and the context that chunk signatures follow from."""
+    """A proved claim: the credential, and the key that it was proved with."""
 
     credential: Credential
-    region: str
-    signing: SigningContext
+    key: HMAC = field(repr=False)
+    claim: Claim
+
+    @property
+    def region(self) -> str:
+        return self.claim.authorization.scope.region
+
+    @property
+    def signing(self) -> SigningContext:
+        """What chunk signatures follow from."""
+        claim = self.claim
+        scope = claim.authorization.scope.text
+        return SigningContext(self.key, scope, claim.timestamp, claim.signature)
 
 
 class Refusals(Protocol):
@@ -256,8 +269,7 @@ def _prove(
             Evidence(authorization.access_key_id, claim.signature, text, canonical)
         )
     check_session(credential, claim.session_token, now, refusals)
-    signing = SigningContext(key, scope.text, claim.timestamp, claim.signature)
-    return Verified(credential, scope.region, signing)
+    return Verified(credential, key, claim)
 
 
 def _check_scope(claim: Claim, service: str, refusals: Refusals) -> None:
