@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from unicodedata import category
 
 from kms.errors import KMSError
 from kms.key import Key, check_state
@@ -13,6 +14,8 @@ from kms.store_edits import Edit
 TAGS_MAX = 50
 PAGE_DEFAULT = 50
 RESERVED_PREFIX = "aws:"
+_PUNCTUATION = frozenset("_.:/=+-@")
+_CATEGORIES = frozenset("LNZ")  # letters, numbers, separators
 
 
 def tag_resource(
@@ -68,4 +71,10 @@ def check_tags(tags: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]
         raise KMSError("TagException", "Too many tags")
     if any(name.lower().startswith(RESERVED_PREFIX) for name, _ in pairs):
         raise KMSError("TagException", "Tags beginning with aws: are reserved")
+    if not all(_is_allowed(one) for pair in pairs for text in pair for one in text):
+        raise KMSError("TagException", "Invalid tag")
     return pairs
+
+
+def _is_allowed(character: str) -> bool:
+    return character in _PUNCTUATION or category(character)[0] in _CATEGORIES

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 RESERVED = ("TagException", "Tags beginning with aws: are reserved")
+INVALID = ("TagException", "Invalid tag")
 
 
 def tags(*names: str, value: str = "") -> list[dict[str, str]]:
@@ -19,6 +20,11 @@ def test_tagging_adds_and_replaces(client: Any) -> None:
     }
     assert client("UntagResource", key_id=arn, tag_keys=["a", "c", "absent"]) == {}
     assert client("ListResourceTags", key_id=arn)["Tags"] == tags("b")
+
+
+def test_characters_of_tags(client: Any) -> None:
+    every = [{"TagKey": "Größe 大 ٣", "TagValue": "_.:/=+-@ \u3000"}]
+    assert client("ListResourceTags", key_id=client.key(tags=every))["Tags"] == every
 
 
 def test_listing_in_pages(client: Any) -> None:
@@ -40,6 +46,9 @@ def test_listing_in_pages(client: Any) -> None:
         (tags(*(f"n{number}" for number in range(50))), ("TagException", "Too many tags")),
         (tags(*(f"n{number}" for number in range(51))), ("TagException", "Too many tags")),
         (tags("AWS:x"), RESERVED),
+        (tags("owner", value="Me & mine"), INVALID),
+        (tags("a,b"), INVALID),
+        (tags("a\tb"), INVALID),
     ],
 )
 def test_tags_that_cannot_be(
