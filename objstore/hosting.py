@@ -44,7 +44,7 @@ class Hosting:
         name, key = split_target(request.raw_path, host, self._domains)
         request.operation = OPERATIONS.get(request.method, "Unknown")
         if request.method not in OPERATIONS:
-            raise S3Error("MethodNotAllowed", Method=request.method, ResourceType="WEBSITE")
+            raise S3Error("MethodNotAllowed", Method=request.method, ResourceType="OBJECT")
         bucket = self._bucket(name)
         if bucket is None:
             raise S3Error("NoSuchBucket", BucketName=name)
@@ -62,11 +62,7 @@ class Hosting:
             response = await self._read(request, bucket, website.index_key(document, key))
         except AWSError as error:
             return await self._after(request, bucket, document, asked, error)
-        location = dict(response.headers).get(REDIRECT_HEADER)
-        if location is not None:
-            await _close(response)
-            return _redirected(website.Redirect(301, location.decode()))
-        return response
+        return await _away(response) or response
 
     async def _after(
         self,
@@ -93,7 +89,7 @@ class Hosting:
         except AWSError as second:
             return _page(request, error, second)
         page.status = error.status
-        return page
+        return await _away(page) or page
 
     async def _exists(self, request: Request, bucket: Bucket, key: str) -> bool:
         try:
@@ -108,6 +104,15 @@ class Hosting:
         if request.visit is not None:
             request.visit.error_code = error.code
         return _page(request, error, None)
+
+
+async def _away(response: Response) -> Response | None:
+    """The redirect that an object asks for by its metadata, if it does."""
+    location = dict(response.headers).get(REDIRECT_HEADER)
+    if location is None:
+        return None
+    await _close(response)
+    return _redirected(website.Redirect(301, location.decode()))
 
 
 async def _close(response: Response) -> None:

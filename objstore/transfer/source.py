@@ -17,7 +17,6 @@ from objstore.transfer.send import send
 
 COPY_SOURCE_BYTES_MAX = 5 * 1024**3
 # Errors of HEAD have no body: this tells an object that never was from one that was deleted.
-_NOT_MARKED = {"x-amz-delete-marker": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,6 @@ def find(
     version_id = versions.named(bucket, version_id)
     stored = call.services.store.object(bucket.bucket_id, key_bytes(key), version_id, inline=inline)
     if stored is None:
-        if method == "HEAD" and version_id is None:
-            raise S3Error("NoSuchKey", headers=_NOT_MARKED, Key=key)
         raise missing(key, version_id)
     if stored.delete_marker:
         missed = hidden_is_missing and version_id is None and method in ("GET", "HEAD")

@@ -228,7 +228,8 @@ def _text(document: bytes) -> str:
 
 def _xml(model: ServiceModel, operation: Operation, shape: Shape) -> Callable[[bytes], Any]:
     items_max = quirks.LIST_ITEMS_MAX_OF.get(operation.name, quirks.LIST_ITEMS_MAX)
-    reader = DocumentReader(model, items_max=items_max)
+    is_open = operation.name in quirks.OPEN_DOCUMENTS
+    reader = DocumentReader(model, items_max=items_max, open=is_open)
     bytes_max = body_bytes_max(operation)
     if shape.payload:
         member = shape.members[shape.payload]

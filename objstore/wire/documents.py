@@ -20,10 +20,14 @@ ElementReader = Callable[[etree._Element], Any]
 
 
 class DocumentReader:
-    """Compiles the readers of one operation; `items_max` bounds every list in its document."""
+    """Compiles the readers of one operation; `items_max` bounds every list in its document.
 
-    def __init__(self, model: ServiceModel, *, items_max: int) -> None:
+    Elements that the model does not have are refused, unless the document is `open`.
+    """
+
+    def __init__(self, model: ServiceModel, *, items_max: int, open: bool = False) -> None:
         self._model = model
+        self._open = open
         self._items_max = items_max
         self._readers: dict[str, ElementReader] = {}
 
@@ -94,11 +98,11 @@ class DocumentReader:
         assert shape.element is not None
         name = shape.element.wire_name
         read = self.reader(self._model.shape(shape.element.shape))
-        items_max = self._items_max
+        items_max, closed = self._items_max, not self._open
 
         def read_list(element: etree._Element) -> list[Any]:
             items = [read(child) for child in element if split_tag(str(child.tag))[1] == name]
-            if len(items) > items_max:
+            if len(items) > items_max or (closed and len(items) < len(element)):
                 raise S3Error("MalformedXML")
             return items
 
@@ -110,13 +114,15 @@ class DocumentReader:
         attributes: list[tuple[str, str]],
         required: frozenset[str],
     ) -> ElementReader:
-        items_max = self._items_max
+        items_max, closed = self._items_max, not self._open
 
         def read_structure(element: etree._Element) -> dict[str, Any]:
             values: dict[str, Any] = {}
             for child in element:
                 entry = fields.get(split_tag(str(child.tag))[1])
                 if entry is None:
+                    if closed:
+                        raise S3Error("MalformedXML")
                     continue
                 name, read, repeated = entry
                 if repeated:

@@ -60,6 +60,9 @@ OPEN_ENUMS = frozenset(
 # Elements that the model wants and S3 does not.
 OPTIONAL_ELEMENTS: Mapping[str, frozenset[str]] = {"Tagging": frozenset({"TagSet"})}
 
+# Operations whose documents may have elements that nobody knows.
+OPEN_DOCUMENTS = frozenset({"CompleteMultipartUpload", "DeleteObjects"})
+
 BODY_BYTES_MAX = 64 * 1024
 BODY_BYTES_MAX_OF: Mapping[str, int] = {
     "DeleteObjects": 2 * 1024 * 1024,

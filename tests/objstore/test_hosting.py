@@ -148,12 +148,19 @@ async def test_a_site_may_be_somewhere_else(site: Site) -> None:
     assert (status, headers["location"]) == (301, "http://example.com/any/page")
 
 
+async def test_an_error_page_may_be_somewhere_else(site: Site) -> None:
+    await configure(site, {**INDEX, "ErrorDocument": {"Key": "away"}})
+    status, headers, body = await site.get("/nowhere")
+    assert (status, headers["location"], body) == (301, "https://example.com/away", "")
+
+
 async def test_what_is_no_site(site: Site) -> None:
     status, _, body = await site.get("/")
     assert (status, "NoSuchWebsiteConfiguration" in body) == (404, True)
     await configure(site, INDEX)
     status, _, body = await site.get("/", "POST")
     assert (status, "MethodNotAllowed" in body) == (405, True)
+    assert "<li>ResourceType: OBJECT</li>" in body
     other = Hosting(domain="other.localhost", bucket=site.s3.store.bucket, read=site.read)
     with pytest.raises(AWSError, match="NoSuchBucket"):
         await other.handle(request("/", host="nobody.other.localhost"))

@@ -19,13 +19,13 @@ def read(model: ServiceModel, shape: str, document: str, items_max: int = 3) -> 
     [
         (
             "Delete",
-            "<Delete><Object><Key>a</Key></Object><New/><Object><Key/></Object>"
+            "<Delete><Object><Key>a</Key></Object><Object><Key/></Object>"
             "<Quiet>true</Quiet></Delete>",
             {"Objects": [{"Key": "a"}, {"Key": ""}], "Quiet": True},
         ),
         (
             "Tagging",
-            "<Tagging><TagSet><Tag><Key>k</Key><Value> v </Value></Tag><X/></TagSet></Tagging>",
+            "<Tagging><TagSet><Tag><Key>k</Key><Value> v </Value></Tag></TagSet></Tagging>",
             {"TagSet": [{"Key": "k", "Value": " v "}]},
         ),
         ("Tagging", "<Tagging><TagSet/></Tagging>", {"TagSet": []}),
@@ -65,6 +65,8 @@ TAG = "<Tag><Key>k</Key><Value>v</Value></Tag>"
         ("Delete", "<Delete>" + "<Object><Key>a</Key></Object>" * 4 + "</Delete>"),
         ("Tagging", f"<Tagging><TagSet>{TAG * 4}</TagSet></Tagging>"),
         ("Tagging", "<Tagging><TagSet/><TagSet/></Tagging>"),
+        ("Tagging", f"<Tagging><TagSet>{TAG}<X/></TagSet></Tagging>"),
+        ("Tagging", "<Tagging><TagSet/><X/></Tagging>"),
         ("Grant", "<Grant><Grantee><URI>u</URI></Grantee></Grant>"),
         ("VersioningConfiguration", "<V><Status>enabled</Status></V>"),
         ("VersioningConfiguration", "<V><Status><b/></Status></V>"),
@@ -75,3 +77,10 @@ TAG = "<Tag><Key>k</Key><Value>v</Value></Tag>"
 def test_documents_that_do_not_fit(s3: ServiceModel, shape: str, document: str) -> None:
     with pytest.raises(S3Error, match="MalformedXML"):
         read(s3, shape, document)
+
+
+def test_open_documents_may_have_more(s3: ServiceModel) -> None:
+    reader = DocumentReader(s3, items_max=1, open=True).reader(s3.shape("Tagging"))
+    document = f"<Tagging><X/><TagSet>{TAG}<X/></TagSet></Tagging>".encode()
+    value = reader(parse_document(document, ("Tagging",), bytes_max=1000))
+    assert value == {"TagSet": [{"Key": "k", "Value": "v"}]}

@@ -18,6 +18,7 @@ def test_operations_exist(s3: ServiceModel) -> None:
     }
     assert named <= s3.operations.keys()
     assert s3.shapes.keys() >= quirks.OPEN_ENUMS
+    assert s3.operations.keys() >= quirks.OPEN_DOCUMENTS
 
 
 def test_operations_of_our_own_are_not_in_the_model(s3: ServiceModel) -> None:
