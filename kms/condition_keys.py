@@ -118,8 +118,10 @@ _WITH_CONTEXT = frozenset(
 
 
 def _context_value(asked: Asked, lowered: str) -> Value:
-    pairs = tuple((encryption_context(asked) or {}).items())
-    return tag_value(pairs, lowered)
+    """The value of one name of the context; None if names that differ in case have several."""
+    context = encryption_context(asked) or {}
+    found = [value for name, value in context.items() if name.lower() == lowered]
+    return found[0] if len(found) == 1 else None
 
 
 def _context_keys(asked: Asked) -> Value:

@@ -109,7 +109,9 @@ class Grant:
         if self.equals is not None:
             return pairs == _folded(self.equals) and len(context) == len(self.equals)
         assert self.subset is not None
-        return _folded(self.subset) <= pairs
+        # Of names that differ in case only, none says what the context is about.
+        one_each = len({name.lower() for name in context}) == len(context)
+        return one_each and _folded(self.subset) <= pairs
 
 
 def operations_for(key: Key) -> tuple[str, ...]:

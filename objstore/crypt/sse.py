@@ -206,11 +206,12 @@ def context_for(choice: Choice, *, bucket: Bucket, key: str) -> dict[str, str]:
     """The whole encryption context of an object: the client's own, and an ARN.
 
     The ARN is the object's, and the bucket's for a bucket key. Raises InvalidArgument if the
-    client named another one.
+    client named another one, or spelt its name otherwise, which is the same to policies.
     """
     own = arn.s3_bucket(bucket.name) if choice.bucket_key else arn.s3_object(bucket.name, key)
-    if choice.context.get(ARN_CONTEXT_KEY, own) != own:
-        raise S3Error("InvalidArgument", _FOREIGN_ARN, ArgumentName=CONTEXT_HEADER)
+    for name, value in choice.context.items():
+        if name.lower() == ARN_CONTEXT_KEY and (name, value) != (ARN_CONTEXT_KEY, own):
+            raise S3Error("InvalidArgument", _FOREIGN_ARN, ArgumentName=CONTEXT_HEADER)
     return {**choice.context, ARN_CONTEXT_KEY: own}
 
 

@@ -72,6 +72,8 @@ CASES: list[tuple[Asked, str, str | tuple[str, ...] | None]] = [
     (asked("Sign"), "kms:encryptionalgorithm", None),
     (asked("Encrypt", encryption_context=CONTEXT), "kms:encryptioncontext:department", "IT"),
     (asked("Encrypt", encryption_context=CONTEXT), "kms:encryptioncontext:none", None),
+    (asked("Encrypt", encryption_context={"a": "1", "A": "2"}), "kms:encryptioncontext:a", None),
+    (asked("Encrypt", encryption_context={"b": "1", "A": "2"}), "kms:encryptioncontext:a", "2"),
     (asked("Encrypt"), "kms:encryptioncontext:b", None),
     (asked("Sign", encryption_context=CONTEXT), "kms:encryptioncontext:b", None),
     (

@@ -47,6 +47,7 @@ TWO: Pairs = (("Department", "IT"), ("level", "1"))
         (replace(GRANT, subset=PAIR), "Decrypt", {"DEPARTMENT": "IT", "x": "y"}, True),
         (replace(GRANT, subset=PAIR), "Decrypt", {"Department": "HR"}, False),
         (replace(GRANT, subset=PAIR), "Decrypt", None, False),
+        (replace(GRANT, subset=PAIR), "Decrypt", {**dict(TWO), "DEPARTMENT": "HR"}, False),
         (replace(GRANT, equals=PAIR), "DescribeKey", None, True),
         (replace(GRANT, subset=PAIR), "RetireGrant", None, True),
     ],

@@ -239,8 +239,18 @@ def test_the_buckets_arn_is_the_context_of_bucket_keys() -> None:
     assert sse.context_for(choice, bucket=bucket(), key="a/b") == expected
 
 
-def test_the_arn_of_another_object_is_refused() -> None:
-    choice = Choice(Mode.SSE_KMS, KEY_ID, {"aws:s3:arn": "arn:aws:s3:::photos/other"})
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"aws:s3:arn": "arn:aws:s3:::photos/other"},
+        {"AWS:S3:ARN": "arn:aws:s3:::photos/other"},
+        {"aws:s3:Arn": OWN_ARN},
+        {"aws:s3:arn": OWN_ARN, "Aws:s3:arn": OWN_ARN},
+    ],
+)
+def test_the_arn_of_another_object_is_refused(context: dict[str, str]) -> None:
+    """However its name is spelt, since conditions of key policies read it in any case."""
+    choice = Choice(Mode.SSE_KMS, KEY_ID, context)
     with pytest.raises(S3Error, match="aws:s3:arn") as caught:
         sse.context_for(choice, bucket=bucket(), key="a/b")
     assert caught.value.code == "InvalidArgument"
