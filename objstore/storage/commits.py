@@ -1,8 +1,9 @@
 """Group commit: one thread that runs the transactions of this process, many to a disk flush.
 
 Processes take turns by a blocking lock on DATA/commit.lock, which the kernel frees when its holder
-dies; SQLite's own busy handler starves all writers but one. Each transaction has a savepoint, so
-a refused one leaves the others alone. Futures resolve only when the commit is on disk.
+dies; SQLite's own busy handler starves all writers but one. A refused transaction leaves the others
+alone: most are refused before they change anything, and where one is not, all run again, each with
+a savepoint. So a transaction may be called twice. Futures resolve only when the commit is on disk.
 """
 
 import asyncio
@@ -140,17 +141,14 @@ class Committer:
         execute = self._connection.execute
         try:
             execute("BEGIN IMMEDIATE")
-            for job in batch:
-                execute("SAVEPOINT job")
-                try:
-                    job.result = job.transaction(self._connection)
-                except Exception as error:
-                    job.error = error
-                    if not self._connection.in_transaction:
-                        # SQLite takes everything back when the disk fails it in some ways.
-                        raise
-                    execute("ROLLBACK TO job")
-                execute("RELEASE job")
+            if not all(map(self._run, batch)):
+                execute("ROLLBACK")
+                execute("BEGIN IMMEDIATE")
+                for job in batch:
+                    execute("SAVEPOINT job")
+                    if not self._run(job):
+                        execute("ROLLBACK TO job")
+                    execute("RELEASE job")
             execute("COMMIT")
         except Exception as error:
             # Nothing of the batch is on disk, so nobody may hear of success.
@@ -162,6 +160,19 @@ class Committer:
         for job in batch:
             if isinstance(job.error, apsw.FullError):
                 job.error = NoSpaceError("the disk is full")
+
+    def _run(self, job: _Job) -> bool:
+        """Whether the transaction did all that it would do, or nothing."""
+        changes = self._connection.total_changes()
+        job.error = None
+        try:
+            job.result = job.transaction(self._connection)
+        except Exception as error:
+            job.error = error
+            if not self._connection.in_transaction:
+                # SQLite takes everything back when the disk fails it in some ways.
+                raise
+        return job.error is None or self._connection.total_changes() == changes
 
 
 def _resolve(batch: list[_Job]) -> None:

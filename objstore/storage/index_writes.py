@@ -114,20 +114,24 @@ def put_object(
 
     Raises BucketMissingError.
     """
-    require_bucket(connection, new.bucket_id)
     newest = None
     if check is not None:
         newest = read_object(connection, new.bucket_id, new.key)
+        if newest is None:
+            require_bucket(connection, new.bucket_id)
         check(newest)
     if new.version_id == NULL_VERSION:
         old = newest
         if old is None or old.version_id != NULL_VERSION:
             old = read_object(connection, new.bucket_id, new.key, version_id=NULL_VERSION)
         if old is not None:
+            newest = old
             if guard is not None:
                 guard(old)
             kept = {ref.blob_id for ref in new.blobs}
             _remove_object(connection, old, freed, kept=kept)
+    if newest is None:  # A bucket that has an object exists.
+        require_bucket(connection, new.bucket_id)
     _insert_object(connection, new)
 
 

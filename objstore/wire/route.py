@@ -123,16 +123,17 @@ class Router:
         self._by_subresource: dict[tuple[str, int, str], list[_Route]] = {}
         self._selectors: dict[tuple[str, int], frozenset[str]] = {}
         self._methods: dict[int, list[str]] = {0: [], 1: [], 2: []}
-        # Where a request without a query can only be one operation, whatever its headers.
-        self._only: dict[tuple[str, int], str] = {}
+        # What a request without a query is, unless it has one of some headers.
+        self._bare: dict[tuple[str, int], tuple[str, frozenset[str]]] = {}
         for (method, depth), group in routes.items():
             self._methods[depth].append(method)
             ordered = sorted(group, key=lambda route: -route.weight)
             plain = [route for route in ordered if not route.subresources]
             self._plain[method, depth] = plain
             bare = [route for route in plain if not route.query and not route.fixed]
-            if len(bare) == 1 and not bare[0].headers:
-                self._only[method, depth] = bare[0].operation
+            if bare and not bare[-1].headers:
+                selecting = frozenset(name for route in bare for name in route.headers)
+                self._bare[method, depth] = (bare[-1].operation, selecting)
             self._selectors[method, depth] = frozenset(name for r in plain for name in r.query)
             for route in ordered:
                 for name in route.subresources:
@@ -149,9 +150,9 @@ class Router:
         """The name of the operation. `headers` has lower-case names. Raises MethodNotAllowed."""
         depth = 0 if not has_bucket else 2 if has_key else 1
         if not query:
-            only = self._only.get((method, depth))
-            if only is not None:
-                return only
+            bare = self._bare.get((method, depth))
+            if bare is not None and bare[1].isdisjoint(headers):
+                return bare[0]
         if method == "OPTIONS" and has_bucket:
             return quirks.PREFLIGHT
         named = [name for name in query if name in self._subresources] if query else ()

@@ -41,6 +41,34 @@ async def test_a_refused_transaction_leaves_the_others_alone(committer: Committe
     assert await committer.commit(names) == ["a", "b"]
 
 
+async def test_only_a_change_to_take_back_makes_the_others_run_again(
+    committer: Committer, tmp_path: Path
+) -> None:
+    calls: list[str] = []
+
+    def noted(name: str, *, refuse: bool = False) -> commits.Transaction[None]:
+        def transaction(connection: apsw.Connection) -> None:
+            calls.append(name)
+            if refuse:
+                raise ValueError(name)
+            insert(name)(connection)
+
+        return transaction
+
+    for batch, called in (
+        ((noted("a"), noted("refused", refuse=True), noted("b")), ["a", "refused", "b"]),
+        ((noted("c"), noted("bad"), noted("d")), ["c", "bad", "c", "bad", "d"]),
+    ):
+        calls.clear()
+        with locked(tmp_path / "commit.lock", fcntl.LOCK_EX):
+            jobs = [asyncio.ensure_future(committer.commit(one)) for one in batch]
+            await asyncio.sleep(0)
+        results = await asyncio.gather(*jobs, return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), ValueError, type(None)]
+        assert calls == called
+    assert await committer.commit(names) == ["a", "b", "c", "d"]
+
+
 async def test_many_share_one_lock_and_a_cancelled_caller_hurts_nobody(
     committer: Committer, tmp_path: Path
 ) -> None:
