@@ -13,11 +13,21 @@ ALIASES_PER_KEY_MAX = 50
 
 def check_quota(edit: Edit, account: str, region: str) -> None:
     """Raise LimitExceededException if the account has all the keys it may have in a Region."""
-    if edit.count_keys(account, region, CUSTOMER) >= KEYS_MAX:
-        raise KMSError("LimitExceededException", f"The account has {KEYS_MAX} keys in {region}.")
+    usage = edit.count_keys(account, region, CUSTOMER)
+    if usage >= KEYS_MAX:
+        raise exceeded("Key", KEYS_MAX, usage)
 
 
 def check_aliases(edit: Edit, key: Key) -> None:
     """Raise LimitExceededException if `key` has all the aliases it may have."""
-    if edit.count_aliases(key.account, key.region, key.key_id) >= ALIASES_PER_KEY_MAX:
-        raise KMSError("LimitExceededException", f"{key.arn} has too many aliases")
+    usage = edit.count_aliases(key.account, key.region, key.key_id)
+    if usage >= ALIASES_PER_KEY_MAX:
+        raise exceeded("Aliases per key", ALIASES_PER_KEY_MAX, usage)
+
+
+def exceeded(quota: str, most: int, usage: int) -> KMSError:
+    """The error of whoever asks for more than a quota."""
+    return KMSError(
+        "LimitExceededException",
+        f"{quota} quota for this account in this region is {most}, current usage is {usage}.",
+    )

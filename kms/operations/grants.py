@@ -16,6 +16,7 @@ from kms.grant import CREATE_GRANT, Grant, operations_for
 from kms.grant_token import GRANT_ID_BYTES
 from kms.key import SYMMETRIC_DEFAULT, Key, check_state
 from kms.paging import marker_of, position_of
+from kms.quotas import exceeded
 from kms.request import Request
 from kms.specs import GENERATE_VERIFY_MAC
 from kms.usage import check_grant_tokens, stop_if_dry
@@ -207,8 +208,9 @@ def _store(request: Request, key: Key, draft: Grant) -> str:
             for grant in edit.grants.named(_name(key), draft.name):
                 if grant.same_as(draft):
                     return grant.grant_id
-        if edit.grants.count(_name(key)) >= GRANTS_PER_KEY_MAX:
-            raise KMSError("LimitExceededException", f"{key.arn} has too many grants")
+        usage = edit.grants.count(_name(key))
+        if usage >= GRANTS_PER_KEY_MAX:
+            raise exceeded("Grants per key", GRANTS_PER_KEY_MAX, usage)
         edit.grants.add(draft)
     return draft.grant_id
 

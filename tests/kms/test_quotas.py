@@ -11,7 +11,10 @@ def test_keys_are_limited_in_each_region(client: Any, monkeypatch: pytest.Monkey
     client.metadata(S3_ALIAS)
     for _ in range(2):
         arn = client.key(multi_region=True)
-    assert client.refused("CreateKey")[0] == "LimitExceededException"
+    assert client.refused("CreateKey") == (
+        "LimitExceededException",
+        "Key quota for this account in this region is 2, current usage is 2.",
+    )
     client("ReplicateKey", key_id=arn, replica_region="eu-west-1")
     monkeypatch.setattr(quotas, "KEYS_MAX", 1)
     assert client.refused("ReplicateKey", key_id=arn, replica_region="eu-west-1") == (
@@ -26,4 +29,4 @@ def test_replicas_count_where_they_are(client: Any, monkeypatch: pytest.MonkeyPa
     client("ReplicateKey", key_id=first, replica_region="eu-west-1")
     code, message = client.refused("ReplicateKey", key_id=second, replica_region="eu-west-1")
     assert code == "LimitExceededException"
-    assert message == "The account has 1 keys in eu-west-1."
+    assert message == "Key quota for this account in this region is 1, current usage is 1."

@@ -96,7 +96,7 @@ def test_names_are_taken_and_limited(client: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(quotas, "ALIASES_PER_KEY_MAX", 1)
     refused(
         "LimitExceededException",
-        arn,
+        "Aliases per key quota for this account in this region is 1, current usage is 1.",
         client,
         "CreateAlias",
         alias_name="alias/b",
