@@ -80,8 +80,8 @@ CREATE TABLE identities (
   unique_id TEXT NOT NULL UNIQUE, path TEXT NOT NULL, created_ms INTEGER NOT NULL,
   attributes TEXT NOT NULL, PRIMARY KEY (account, kind, folded)) WITHOUT ROWID;
 CREATE TABLE identity_documents (
-  owner_id TEXT NOT NULL, name TEXT NOT NULL, created_ms INTEGER NOT NULL, text TEXT NOT NULL,
-  PRIMARY KEY (owner_id, name)) WITHOUT ROWID;
+  owner_id TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, created_ms INTEGER NOT NULL,
+  text TEXT NOT NULL, PRIMARY KEY (owner_id, name)) WITHOUT ROWID;
 CREATE TABLE identity_links (
   account TEXT NOT NULL, relation TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
   PRIMARY KEY (account, relation, source, target)) WITHOUT ROWID;

@@ -41,7 +41,7 @@ def update_access_key(
     """Switch an access key on or off."""
     user = call.use(USER, call.own_name(user_name))
     if status not in ("Active", "Inactive"):
-        raise IAMError("ValidationError", f"The status {status} is not supported here.")
+        raise IAMError("InvalidInput", f"The status {status} cannot be set.")
     key = _key(call, user, access_key_id)
     call.rows.put_key(replace(key, active=status == "Active"))
     return {}

@@ -5,7 +5,6 @@ Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateGroup.html
 
 from objstore.account.call import Call, Reply
 from objstore.account.entities import GROUP, USER, group_shape, missing, quota, user_shape
-from objstore.account.errors import IAMError
 from objstore.account.ids import new_unique_id
 from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.account.relations import MEMBER, check_no_policies, conflict, members_of
@@ -67,11 +66,10 @@ def add_user_to_group(call: Call, *, group_name: str, user_name: str) -> Reply:
 
 
 def remove_user_from_group(call: Call, *, group_name: str, user_name: str) -> Reply:
-    """Take a user out of a group."""
+    """Take a user out of a group, where it need not be."""
     group = call.use(GROUP, group_name)
     user = _user(call, user_name)
-    if not call.rows.unlink(call.account, MEMBER, user.unique_id, group.unique_id):
-        raise IAMError("NoSuchEntity", f"User {user_name} not in group {group_name}")
+    call.rows.unlink(call.account, MEMBER, user.unique_id, group.unique_id)
     return {}
 
 

@@ -1,5 +1,7 @@
 """Inline policies: texts that belong to one user, group or role.
 
+Names are one whatever their case; the name of the first text stays.
+
 Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPolicy.html and its like.
 """
 
@@ -31,12 +33,14 @@ def put_role_policy(call: Call, *, role_name: str, policy_name: str, policy_docu
 def _put(call: Call, kind: Kind, name: str, policy_name: str, text: str) -> Reply:
     owner = call.use(kind, name)
     check_identity_policy(text)
-    others = [one for one in call.rows.documents(owner.unique_id) if one.name != policy_name]
+    replaced = call.rows.document(owner.unique_id, policy_name)
+    kept_name = policy_name if replaced is None else replaced.name
+    others = [one for one in call.rows.documents(owner.unique_id) if one.name != kept_name]
     most = INLINE_CHARACTERS_MAX[kind.row]
     if size(text) + sum(size(one.text) for one in others) > most:
         message = f"Maximum policy size of {most} bytes exceeded for {kind.row} {owner.name}"
         raise IAMError("LimitExceeded", message)
-    call.rows.put_document(Document(owner.unique_id, policy_name, call.now_ms, text))
+    call.rows.put_document(Document(owner.unique_id, kept_name, call.now_ms, text))
     return {}
 
 
@@ -62,7 +66,7 @@ def _get(call: Call, kind: Kind, name: str, policy_name: str) -> Reply:
         raise _missing(kind, policy_name)
     return {
         f"{kind.label}Name": owner.name,
-        "PolicyName": document.name,
+        "PolicyName": policy_name,
         "PolicyDocument": encoded(document.text),
     }
 

@@ -33,6 +33,7 @@ from objstore.storage.records import Document, Identity
 
 VERSIONS_MAX = 5
 FIRST_VERSION = "v1"
+_USES = {"PermissionsPolicy": (ATTACHED,), "PermissionsBoundary": (BOUNDARY,)}
 
 
 def create_policy(
@@ -99,18 +100,21 @@ def list_policies(
     policy_usage_filter: str | None = None,
     page: Page = FIRST_PAGE,
 ) -> Reply:
-    """Managed policies by name: the account's (Local), AWS's, or both."""
+    """Managed policies by name: the account's (Local), AWS's, or both.
+
+    The use is asked for with `only_attached` alone.
+    """
     prefix = path_prefix or ROOT_PATH
     call.allow(f"policy path {prefix}")
-    used = {"PermissionsBoundary": BOUNDARY}.get(policy_usage_filter or "", ATTACHED)
+    uses = _USES.get(policy_usage_filter or "", (ATTACHED, BOUNDARY))
 
     def wanted(policies: Iterable[Identity]) -> list[Identity]:
-        if not only_attached and policy_usage_filter is None:
+        if not only_attached:
             return list(policies)
         return [
             policy
             for policy in policies
-            if call.rows.count_sources(call.account, used, arn_of(policy))
+            if any(call.rows.count_sources(call.account, use, arn_of(policy)) for use in uses)
         ]
 
     def read(after: str, limit: int) -> list[Identity]:

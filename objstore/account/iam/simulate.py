@@ -134,15 +134,15 @@ def _owner(resource_owner: str) -> str:
 
 
 def _entity(call: Call, policy_source_arn: str) -> Identity:
-    """The user, group or role to simulate."""
+    """The user, group or role to simulate, whatever the path that the ARN names."""
     for kind in (USER, GROUP, ROLE):
         parts = split_arn(policy_source_arn, kind)
         if parts is not None and parts[0] == call.account:
             found = call.rows.get(call.account, kind.row, parts[2])
-            tags = {} if found is None else tags_of(found)
-            call.allow(policy_source_arn, tags=tags)
-            if found is None or arn_of(found) != policy_source_arn:
+            if found is None:
+                call.allow(policy_source_arn)
                 raise missing(kind, parts[2])
+            call.allow(arn_of(found), tags=tags_of(found))
             return found
     raise IAMError("InvalidInput", f"Invalid Entity Arn: {policy_source_arn}")
 

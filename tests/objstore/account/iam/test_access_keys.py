@@ -23,6 +23,10 @@ async def test_keys_are_switched_off_and_on(world: Any) -> None:
         assert listed["Status"] == status
         found = world.accounts.credentials.find(key)
         assert (found is not None) == (status == "Active")
+    code, _ = await world.refused(
+        "UpdateAccessKey", user_name="bob", access_key_id=key, status="Expired"
+    )
+    assert code == "InvalidInput"
 
 
 async def test_a_user_has_two_keys_at_most(world: Any) -> None:

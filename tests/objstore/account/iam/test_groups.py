@@ -31,10 +31,9 @@ async def test_members(world: Any) -> None:
         "DeleteConflict",
         "Cannot delete entity, must remove users from group first.",
     )
-    await world.iam("RemoveUserFromGroup", group_name="devs", user_name="bob")
-    assert (await world.iam("ListGroupsForUser", user_name="bob"))["Groups"] == []
-    code, _ = await world.refused("RemoveUserFromGroup", group_name="devs", user_name="bob")
-    assert code == "NoSuchEntity"
+    for _ in range(2):
+        await world.iam("RemoveUserFromGroup", group_name="devs", user_name="bob")
+        assert (await world.iam("ListGroupsForUser", user_name="bob"))["Groups"] == []
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,19 @@ async def test_inline_policies(world: Any, kind: str) -> None:
     assert await world.refused(f"Get{kind}Policy", policy_name="a", **named) == missing
 
 
+@pytest.mark.parametrize("kind", [kind for kind, _ in BEARERS])
+async def test_names_are_one_whatever_their_case(world: Any, kind: str) -> None:
+    named = await bearer(world, kind)
+    for name, action in (("Mixed", "s3:GetObject"), ("MIXED", "s3:PutObject")):
+        text = world.policy(action)
+        await world.iam(f"Put{kind}Policy", policy_name=name, policy_document=text, **named)
+    assert (await world.iam(f"List{kind}Policies", **named))["PolicyNames"] == ["Mixed"]
+    shown = await world.iam(f"Get{kind}Policy", policy_name="mixed", **named)
+    assert (shown["PolicyName"], unquote(shown["PolicyDocument"])) == ("mixed", text)
+    await world.iam(f"Delete{kind}Policy", policy_name="mixeD", **named)
+    assert (await world.iam(f"List{kind}Policies", **named))["PolicyNames"] == []
+
+
 @pytest.mark.parametrize(("kind", "most"), [("User", 2048), ("Group", 5120), ("Role", 10240)])
 async def test_all_together_have_a_limit(world: Any, kind: str, most: int) -> None:
     named = await bearer(world, kind)

@@ -141,10 +141,14 @@ async def test_a_policy_has_a_limit(world: Any) -> None:
     ("members", "names"),
     [
         ({"scope": "Local"}, ["p", "q"]),
-        ({"scope": "Local", "only_attached": True}, ["p"]),
+        ({"scope": "Local", "only_attached": True}, ["p", "q"]),
         ({"scope": "Local", "path_prefix": "/q/"}, ["q"]),
-        ({"policy_usage_filter": "PermissionsBoundary"}, ["q"]),
-        ({"policy_usage_filter": "PermissionsPolicy"}, ["AdministratorAccess", "p"]),
+        ({"scope": "Local", "policy_usage_filter": "PermissionsBoundary"}, ["p", "q"]),
+        ({"only_attached": True, "policy_usage_filter": "PermissionsBoundary"}, ["q"]),
+        (
+            {"only_attached": True, "policy_usage_filter": "PermissionsPolicy"},
+            ["AdministratorAccess", "p"],
+        ),
         ({"only_attached": True, "scope": "AWS"}, ["AdministratorAccess"]),
     ],
 )

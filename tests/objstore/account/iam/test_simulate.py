@@ -49,6 +49,8 @@ async def test_what_a_principal_would_be_allowed(world: Any) -> None:
         "resource_arns": [CAT],
     }
     reply = await world.iam("SimulatePrincipalPolicy", **members)
+    elsewhere = members | {"policy_source_arn": BOB.replace("user/", "user/else/where/")}
+    assert await world.iam("SimulatePrincipalPolicy", **elsewhere) == reply
     assert [
         (one["EvalDecision"], [m["SourcePolicyId"] for m in one["MatchedStatements"]])
         for one in reply["EvaluationResults"]
