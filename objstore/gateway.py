@@ -30,7 +30,7 @@ from objstore.names import key_bytes
 from objstore.operations import OPERATIONS
 from objstore.payload import Payload
 from objstore.payment import CHARGED, is_charged
-from objstore.presigned import with_hoisted
+from objstore.presigned import check_hoisted, with_hoisted
 from objstore.signature_v2 import SCHEME
 from objstore.storage.records import Bucket
 from objstore.trace import TraceFile
@@ -221,9 +221,8 @@ class Gateway:
 
     async def handle(self, request: Request) -> Response:
         """Answer an S3 request. Errors become error documents in `fail`, which callers use."""
-        bucket_name, key = split_target(
-            request.raw_path, request.headers.get("host", ""), self._settings.domains
-        )
+        host = request.headers.get("host", "")
+        bucket_name, key = split_target(request.raw_path, host, self._settings.domains)
         query = parse_query(request.raw_query)
         headers = with_hoisted(query, request.headers) if query else request.headers
         request.operation = self._router.match(
@@ -235,10 +234,10 @@ class Gateway:
             request.cors_headers = cors_headers(request, self._services.store.bucket(bucket_name))
         if request.operation == FORM_UPLOAD:
             return await self._form(request, bucket_name)
-        host = request.headers.get("host", "")
         old = headers.get("authorization", "").startswith(SCHEME)
         hosted = hosted_bucket(host, self._settings.domains) if query or old else ""
         authenticated = self._authenticator.authenticate(_signed(request), hosted_bucket=hosted)
+        check_hoisted(query, headers)
         request.headers = headers
         caller = _caller(request, authenticated)
         if self._trail.wants(request.operation):

@@ -12,7 +12,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication
 
 import hmac
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kms.aws import sigv4
@@ -77,27 +77,39 @@ class URLClaim:
 def with_hoisted(query: Mapping[str, str], headers: dict[str, str]) -> dict[str, str]:
     """The headers of a presigned request, with those that its URL carries.
 
-    Other requests have their own headers back. Raises InvalidArgument for one that is in both
-    places with another value, and for one that no header could be.
+    Other requests have their own headers back. Raises InvalidArgument for one that no header
+    could be.
     """
-    old = "Signature" in query
-    if not old and "X-Amz-Signature" not in query:
-        return headers
-    merged = dict(headers)
-    for name, value in query.items():
-        header = name.lower()
-        is_header = header.startswith(HEADER_PREFIX) and header not in V4_PARAMETERS
-        is_header = is_header or (not old and header in CONDITIONAL_HEADERS)
-        if not is_header and not (old and name in V2_STANDARD_HEADERS):
-            continue
-        check_header(header, value)
-        if merged.setdefault(header, value) != value:
+    hoisted = dict(_hoisted(query))
+    return {**hoisted, **headers} if hoisted else headers
+
+
+def check_hoisted(query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    """Raise InvalidArgument for a header that the URL of a request has with another value.
+
+    A header that is not signed is refused for that before.
+    """
+    for header, value in _hoisted(query):
+        if headers.get(header, value) != value:
             raise S3Error(
                 "InvalidArgument",
                 "A header of the request and a parameter of its URL contradict each other.",
                 ArgumentName=header,
             )
-    return merged
+
+
+def _hoisted(query: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The headers in the URL of a presigned request."""
+    old = "Signature" in query
+    if not old and "X-Amz-Signature" not in query:
+        return
+    for name, value in query.items():
+        header = name.lower()
+        is_header = header.startswith(HEADER_PREFIX) and header not in V4_PARAMETERS
+        is_header = is_header or (not old and header in CONDITIONAL_HEADERS)
+        if is_header or (old and name in V2_STANDARD_HEADERS):
+            check_header(header, value)
+            yield header, value
 
 
 def read_v2(request: Request, hosted_bucket: str) -> URLClaim:

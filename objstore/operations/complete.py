@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from kms.aws.errors import AWSError
 from objstore.call import Call, Reply
-from objstore.checksum import Algorithm, ChecksumHeaders, bad_digest
+from objstore.checksum import Algorithm, ChecksumHeaders
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.crypt.manifest import (
     BindingKeys,
@@ -90,7 +90,7 @@ async def complete_multipart_upload(
     keys = open_binding_keys(call, upload, recipe, customer)
     try:
         stored = join_parts(keys, upload, recipe, parts)
-        _check_whole(checksums, stored)
+        _check_whole(upload, checksums, stored)
         _check_part_sums(upload, recipe, keys, entries, parts)
         new = publishable(
             recipe.manifest,
@@ -210,12 +210,7 @@ def _named_parts(
         previous = number
         part = by_number.get(number)
         if part is None or not matches(etag, part.etag):
-            raise S3Error(
-                "InvalidPart",
-                UploadId=upload.upload_id,
-                PartNumber=str(number),
-                ETag=etag.strip('"'),
-            )
+            raise _invalid_part(upload, number, etag)
         parts.append(part)
     return parts
 
@@ -240,11 +235,11 @@ def _check_size(parts: Sequence[Part], declared_size: int | None) -> None:
 
 
 def _check_type(upload: Upload, named: str | None) -> None:
-    if upload.checksum_type and named not in (None, upload.checksum_type):
+    if named not in (None, upload.checksum_type):
         raise S3Error(
             "InvalidRequest",
-            f"The upload was created using the {upload.checksum_type} checksum mode. The complete "
-            "request must use the same checksum mode.",
+            f"The upload was created using the {upload.checksum_type or 'null'} checksum mode. The "
+            "complete request must use the same checksum mode.",
         )
 
 
@@ -261,6 +256,8 @@ def _check_part_sums(
         named = entry.get(Algorithm(algorithm).member)
         if upload.checksum_algorithm:
             _check_other_sums(entry, algorithm)
+        elif any(other.member in entry for other in Algorithm):
+            raise _invalid_part(upload, part.number, part.etag)
         if named is None and upload.checksum_type == COMPOSITE:
             raise S3Error(
                 "InvalidRequest",
@@ -269,12 +266,13 @@ def _check_part_sums(
                 f"{part.number} in the request.",
             )
         if named is not None and named != value:
-            raise S3Error(
-                "InvalidPart",
-                UploadId=upload.upload_id,
-                PartNumber=str(part.number),
-                ETag=part.etag,
-            )
+            raise _invalid_part(upload, part.number, part.etag)
+
+
+def _invalid_part(upload: Upload, number: int, etag: str) -> S3Error:
+    return S3Error(
+        "InvalidPart", UploadId=upload.upload_id, PartNumber=str(number), ETag=etag.strip('"')
+    )
 
 
 def _check_other_sums(entry: Mapping[str, Any], algorithm: str) -> None:
@@ -288,13 +286,24 @@ def _check_other_sums(entry: Mapping[str, Any], algorithm: str) -> None:
             )
 
 
-def _check_whole(named: ChecksumHeaders, stored: Stored) -> None:
+def _check_whole(upload: Upload, named: ChecksumHeaders, stored: Stored) -> None:
     """Compare the object's checksum with the one that the completion names.
 
-    A value of another algorithm than the upload's says nothing that could be checked.
+    That of another algorithm than the upload's is wrong; of an upload without one, it says nothing
+    that could be checked.
     """
     for algorithm, value in named.values().items():
         computed = stored.checksums.get(algorithm.value)
+        if computed is None and upload.checksum_algorithm:
+            raise _bad_whole(Algorithm(upload.checksum_algorithm))
         # The count of parts at the end of a composite value may be left out.
         if computed is not None and value not in (computed, computed.partition("-")[0]):
-            raise bad_digest(algorithm)
+            raise _bad_whole(algorithm)
+
+
+def _bad_whole(algorithm: Algorithm) -> S3Error:
+    """S3 writes the algorithm small here."""
+    return S3Error(
+        "BadDigest",
+        f"The {algorithm.value.lower()} you specified did not match the calculated checksum.",
+    )

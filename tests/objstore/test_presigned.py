@@ -8,7 +8,7 @@ from botocore.credentials import Credentials
 
 from kms.aws.authentication import Request
 from kms.aws.errors import AWSError
-from objstore.presigned import read_v2, sign_v2, with_hoisted
+from objstore.presigned import check_hoisted, read_v2, sign_v2, with_hoisted
 
 HOST = "localhost:9000"
 V4 = {"X-Amz-Signature": "0", "X-Amz-Algorithm": "x", "X-Amz-Expires": "1"}
@@ -42,9 +42,16 @@ def test_headers_travel_in_signed_urls(
 
 
 def test_a_url_and_a_header_may_not_disagree() -> None:
+    query = {**V4, "x-amz-acl": "private"}
+    headers = with_hoisted(query, {"x-amz-acl": "public-read"})
+    assert headers == {"x-amz-acl": "public-read"}  # which is judged with the signature
     with pytest.raises(AWSError) as caught:
-        with_hoisted({**V4, "x-amz-acl": "private"}, {"x-amz-acl": "public-read"})
+        check_hoisted(query, headers)
     assert caught.value.fields == {"ArgumentName": "x-amz-acl"}
+    twice = {**query, "X-Amz-Acl": "public-read"}
+    with pytest.raises(AWSError, match="contradict"):
+        check_hoisted(twice, with_hoisted(twice, {}))
+    check_hoisted(query, with_hoisted(query, {}))
 
 
 @pytest.mark.parametrize(

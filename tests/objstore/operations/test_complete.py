@@ -99,6 +99,27 @@ async def test_refused_completions_leave_the_upload(
     await s3.complete("k", upload_id, etags)
 
 
+async def test_an_upload_without_an_algorithm_takes_no_checksums(s3: Any) -> None:
+    upload_id = await s3.begin("k")
+    sums = checksum_headers("CRC32C", LAST)
+    part = await s3.part("k", upload_id, 1, LAST, checksums=sums)
+    entry = {"PartNumber": 1, "ETag": part["ETag"]}
+    for name in ("ChecksumCRC32C", "ChecksumCRC64NVME"):
+        document = {"Parts": [{**entry, name: "AAAAAA=="}]}
+        with pytest.raises(AWSError) as caught:
+            await s3.call(
+                "CompleteMultipartUpload",
+                key="k",
+                upload_id=upload_id,
+                multipart_upload=document,
+            )
+        assert caught.value.code == "InvalidPart"
+        assert caught.value.fields["ETag"] == part["ETag"].strip('"')
+    with pytest.raises(AWSError, match="using the null checksum mode"):
+        await s3.complete("k", upload_id, {1: part["ETag"]}, checksum_type="FULL_OBJECT")
+    await s3.complete("k", upload_id, {1: part["ETag"]}, checksums=sums)
+
+
 async def test_a_completion_needs_a_document(s3: Any) -> None:
     upload_id, _ = await two_parts(s3)
     with pytest.raises(AWSError, match="InvalidRequest: You must specify at least one part"):
@@ -171,8 +192,10 @@ async def test_checksums_of_the_whole(s3: Any, algorithm: Algorithm, kind: str) 
         wanted = composite(algorithm, sums)
     named = ChecksumHeaders(**{xform(algorithm.member): wanted})
     bad = checksum_headers(algorithm.value, b"other")
-    with pytest.raises(AWSError, match="BadDigest"):
-        await s3.complete("k", upload_id, parts, checksums=bad)
+    other = Algorithm.SHA1 if algorithm is not Algorithm.SHA1 else Algorithm.SHA256
+    for wrong in (bad, checksum_headers(other.value, FIRST + LAST)):
+        with pytest.raises(AWSError, match=f"BadDigest: The {algorithm.value.lower()} you"):
+            await s3.complete("k", upload_id, parts, checksums=wrong)
     reply = await s3.complete("k", upload_id, parts, checksums=named, checksum_type=kind)
     assert (reply[algorithm.member], reply["ChecksumType"]) == (wanted, kind)
     selection = Selection(checksum_mode="ENABLED")
