@@ -13,7 +13,7 @@ from kms.aws.audit_identity import user_name
 Record = dict[str, Any]
 Shape = dict[str, Any]
 
-# The types of resources that IAM's and STS's records name in their parameters.
+# The types of resources that IAM's records name in their parameters,
 _NAMED_TYPES = {
     "userName": "AWS::IAM::User",
     "groupName": "AWS::IAM::Group",
@@ -21,6 +21,14 @@ _NAMED_TYPES = {
     "policyArn": "AWS::IAM::Policy",
     "accessKeyId": "AWS::IAM::AccessKey",
     "instanceProfileName": "AWS::IAM::InstanceProfile",
+}
+# and in their answers, by name, id and ARN.
+_ANSWERED_TYPES = {
+    "user": "AWS::IAM::User",
+    "group": "AWS::IAM::Group",
+    "role": "AWS::IAM::Role",
+    "policy": "AWS::IAM::Policy",
+    "accessKey": "AWS::IAM::AccessKey",
 }
 _S3_PREFIX = "arn:aws:s3:::"
 
@@ -49,11 +57,24 @@ def resources_of(record: Record) -> Iterator[tuple[str, str]]:
     """The type and name of each resource; a bucket is called by its name, not its ARN."""
     for resource in record.get("resources", ()):
         yield resource.get("type", ""), resource["ARN"].removeprefix(_S3_PREFIX)
-    parameters = record.get("requestParameters")
-    if isinstance(parameters, Mapping) and record["eventSource"] == "iam.amazonaws.com":
-        for name, kind in _NAMED_TYPES.items():
-            if name in parameters:
-                yield kind, parameters[name]
+    if record["eventSource"] == "iam.amazonaws.com" and not record["readOnly"]:
+        yield from sorted({*_named(record), *_answered(record)})
+
+
+def _named(record: Record) -> Iterator[tuple[str, str]]:
+    parameters = record.get("requestParameters") or {}
+    for name, kind in _NAMED_TYPES.items():
+        if name in parameters:
+            yield kind, parameters[name]
+
+
+def _answered(record: Record) -> Iterator[tuple[str, str]]:
+    elements = record.get("responseElements") or {}
+    for entity, kind in _ANSWERED_TYPES.items():
+        shown = elements.get(entity, {})
+        for name in ("arn", f"{entity}Id", f"{entity}Name"):
+            if name in shown:
+                yield kind, shown[name]
 
 
 def _read_only(record: Record) -> str:

@@ -13,6 +13,7 @@ from kms.aws.audit_identity import web_identity
 from kms.aws.audit_record import lower_camel
 from kms.aws.errors import AWSError
 from kms.aws.identity import Caller
+from kms.aws.model import load
 from kms.aws.policy import Decision
 
 GLOBAL_REGION = "us-east-1"
@@ -41,6 +42,13 @@ WITHHELD = frozenset(
     }
 )
 """Members that are secret, or as good as: none of them is ever shown."""
+_ERROR_NAMES = {
+    shape.error_code: shape.name
+    for service in ("iam", "sts")
+    for shape in load(service).shapes.values()
+    if shape.error_code
+}
+"""Errors by code. The trail names them as the models do: `NoSuchEntityException`."""
 _GIVES_SESSIONS = ("Assume", "GetFederationToken", "GetSessionToken")
 
 
@@ -65,7 +73,7 @@ def event_of(
         "caller": caller,
         "readOnly": not changing,
         "parameters": without_secrets(members_of(arguments)),
-        "errorCode": "" if error is None else error.code,
+        "errorCode": "" if error is None else _ERROR_NAMES.get(error.code, error.code),
         "errorMessage": "" if error is None else error.message,
         "action": f"{service}:{operation}",
         "decided": decided,

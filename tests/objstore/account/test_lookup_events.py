@@ -39,11 +39,37 @@ def test_events_without_names_leave_them_out() -> None:
     assert shape["Resources"] == []
 
 
-def test_resources_of_s3_and_iam() -> None:
+def test_resources_of_s3() -> None:
     bucket = {"type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::b"}
     assert list(resources_of({**RECORD, "resources": [bucket]})) == [("AWS::S3::Bucket", "b")]
-    iam = {"eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "bob"}}
-    assert list(resources_of({**RECORD, **iam, "resources": []})) == [("AWS::IAM::User", "bob")]
+
+
+@pytest.mark.parametrize(
+    ("read_only", "elements", "resources"),
+    [
+        (True, None, []),
+        (False, None, [("AWS::IAM::User", "bob")]),
+        (
+            False,
+            {"user": {"path": "/", "userName": "bob", "userId": "AIDA1", "arn": "arn:bob"}},
+            [("AWS::IAM::User", name) for name in ("AIDA1", "arn:bob", "bob")],
+        ),
+        (
+            False,
+            {"accessKey": {"userName": "bob", "accessKeyId": "AKIA1", "status": "Active"}},
+            [("AWS::IAM::AccessKey", "AKIA1"), ("AWS::IAM::User", "bob")],
+        ),
+    ],
+)
+def test_resources_of_iam(read_only: bool, elements: Any, resources: list[Any]) -> None:
+    record = RECORD | {
+        "eventSource": "iam.amazonaws.com",
+        "readOnly": read_only,
+        "requestParameters": {"userName": "bob"},
+        "responseElements": elements,
+        "resources": [],
+    }
+    assert list(resources_of(record)) == resources
 
 
 @pytest.mark.parametrize(

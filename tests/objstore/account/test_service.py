@@ -24,7 +24,7 @@ async def test_every_call_is_recorded_without_secrets(world: Any) -> None:
     assert events == [
         ("iam.amazonaws.com", "CreateUser", ""),
         ("iam.amazonaws.com", "CreateAccessKey", ""),
-        ("iam.amazonaws.com", "DeleteUser", "DeleteConflict"),
+        ("iam.amazonaws.com", "DeleteUser", "DeleteConflictException"),
         ("sts.amazonaws.com", "GetCallerIdentity", ""),
     ]
     assert key["SecretAccessKey"] not in str(list(world.audit.events))

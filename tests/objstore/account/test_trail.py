@@ -8,6 +8,7 @@ import pytest
 
 from kms.aws.audit_record import lower_camel, records_of
 from kms.aws.identity import ANONYMOUS, Caller, Principal, PrincipalKind
+from objstore.account.errors import IAMError
 from objstore.account.paging import Page
 from objstore.account.trail import WITHHELD, event_of, is_arn, without_secrets
 
@@ -67,6 +68,18 @@ def test_iam_is_global_and_answers_to_changes_are_shown() -> None:
     assert made["readOnly"] is False
     listed = record("iam", "ListUsers", reply={"Users": [{"UserName": "bob"}]})
     assert (listed["readOnly"], listed["responseElements"]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("NoSuchEntity", "NoSuchEntityException"),
+        ("PackedPolicyTooLarge", "PackedPolicyTooLargeException"),
+        ("AccessDenied", "AccessDenied"),
+    ],
+)
+def test_errors_have_the_names_of_the_models(code: str, name: str) -> None:
+    assert record("iam", "GetUser", error=IAMError(code, "m"))["errorCode"] == name
 
 
 def test_a_role_of_another_account() -> None:
