@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,17 @@ class Server:
     """`objstore serve` in a process group of its own, so that every process of it can be killed."""
 
     def __init__(
-        self, data: Path, workers: int, *, environment: Mapping[str, str] | None = None
+        self,
+        data: Path,
+        workers: int,
+        *,
+        flags: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._log = data.with_suffix(".log").open("ab")
         command = [sys.executable, "-m", "objstore", "serve", "--dev", "--log-level", "error"]
         self.process = subprocess.Popen(
-            [*command, "--data", str(data), "--port", "0", "--workers", str(workers)],
+            [*command, "--data", str(data), "--port", "0", "--workers", str(workers), *flags],
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
