@@ -7,7 +7,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +15,14 @@ from kms.aws.context import Context
 from kms.aws.policy import Decision, Policy, Question, evaluate
 from kms.aws.policy_document import Effect, Statement
 
+IAM_POLICY, RESOURCE_POLICY = "IAM Policy", "Resource Policy"
 _VARIABLE = re.compile(r"\$\{\s*([^,}\s]+:[^,}\s]+)\s*(?:,[^}]*)?\}")
 _BLANKS = re.compile(r"[ \t\n\r]*")
+_BOUNDARY, _ALLOWED = "PermissionsBoundaryDecisionDetail", "AllowedByPermissionsBoundary"
+_VERDICTS = ("explicitDeny", "implicitDeny", "allowed")
 _decode = json.JSONDecoder().raw_decode
+
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Source:
 
     policy: Policy
     name: str
-    kind: str  # user group role aws-managed user-managed resource none
+    kind: str = IAM_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +42,43 @@ class Simulation:
     sources: Sequence[Source]
     resource: Policy | None = None
 
-    def run(self, action: str, resource: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The `EvaluationResult` of an action on a resource; `given` are the keys provided."""
+    def run(self, action: str, resources: Sequence[str], given: Mapping[str, Any]) -> Result:
+        """The `EvaluationResult` of an action; `given` are the keys provided.
+
+        It is that of all resources together, and of each one; without any, that of `*`.
+        """
+        each = [self._run(action, resource, given) for resource in resources or ["*"]]
+        result = {
+            "EvalActionName": action,
+            "EvalResourceName": each[0]["EvalResourceName"] if len(each) == 1 else "*",
+            "EvalDecision": together([one["EvalResourceDecision"] for one in each]),
+            "MatchedStatements": _union(one.get("MatchedStatements", ()) for one in each),
+            "MissingContextValues": [] if resources else each[0].get("MissingContextValues", []),
+            "EvalDecisionDetails": {},
+        }
+        details = [one[_BOUNDARY][_ALLOWED] for one in each if _BOUNDARY in one]
+        if details:
+            result[_BOUNDARY] = {_ALLOWED: all(details)}
+        return result | ({"ResourceSpecificResults": each} if resources else {})
+
+    def _run(self, action: str, resource: str, given: Mapping[str, Any]) -> Result:
+        """The `ResourceSpecificResult` of an action; it has no empty lists."""
         question = replace(self.question, action=action, resource=resource)
         decision = evaluate(question, resource=self.resource)
-        result: dict[str, Any] = {
-            "EvalActionName": action,
+        matched = list(self._matched(question, decision))
+        result: Result = {
             "EvalResourceName": resource,
-            "EvalDecision": verdict(decision),
-            "MatchedStatements": list(self._matched(question, decision)),
-            "MissingContextValues": self._missing(action, given),
+            "EvalResourceDecision": verdict(decision),
+            "MatchedStatements": matched,
+            "MissingContextValues": [] if matched else self._missing(action, given),
         }
+        result = {name: value for name, value in result.items() if value}
         boundary = question.principal.policies.boundary
         if boundary is not None:
             allowed = any(_applying(question, boundary, Effect.ALLOW)) and not any(
                 _applying(question, boundary, Effect.DENY)
             )
-            result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
+            result[_BOUNDARY] = {_ALLOWED: allowed}
         return result
 
     def _matched(self, question: Question, decision: Decision) -> Iterator[dict[str, Any]]:
@@ -98,6 +123,19 @@ def verdict(decision: Decision) -> str:
     return "explicitDeny" if decision.explicit else "implicitDeny"
 
 
+def together(verdicts: Sequence[str]) -> str:
+    """The verdict on several resources: the worst one."""
+    return min(verdicts, key=_VERDICTS.index)
+
+
+def _union(lists: Iterable[Sequence[Result]]) -> list[Result]:
+    """The statements of several lists, each once."""
+    found: list[Result] = []
+    for statements in lists:
+        found += [one for one in statements if one not in found]
+    return found
+
+
 def context_keys(text: str) -> list[str]:
     """The condition keys that a valid policy's text mentions, as it writes them."""
     document = json.loads(text)
@@ -117,13 +155,17 @@ def context_keys(text: str) -> list[str]:
 
 
 def position(text: str, number: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Where the statement of that number, from 1, starts and ends in a valid policy's text."""
+    """Where the statement of that number, from 1, starts and ends in a valid policy's text.
+
+    In a list it starts where the one before it ends.
+    """
     start, end = _statements(text)
     if text[start] == "[":
-        at = _skip(text, start + 1)
+        start, at = start + 1, _skip(text, start + 1)
         for _ in range(number - 1):
-            at = _skip(text, _skip(text, _decode(text, at)[1]) + 1)
-        start, end = at, _decode(text, at)[1]
+            start = _decode(text, at)[1]
+            at = _skip(text, _skip(text, start) + 1)
+        end = _decode(text, at)[1]
     return _place(text, start), _place(text, end)
 
 

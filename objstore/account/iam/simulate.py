@@ -14,7 +14,6 @@ from kms.aws.policy import Policy, PolicyError, PolicyKind, Question, parse
 from objstore.account.call import Call, Reply
 from objstore.account.documents import compiled
 from objstore.account.entities import (
-    AWS_ACCOUNT,
     GROUP,
     ROLE,
     USER,
@@ -28,10 +27,10 @@ from objstore.account.managed import default_version, find_policy
 from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.account.principals import managed_policy
 from objstore.account.relations import ATTACHED, groups_of
-from objstore.account.simulation import Simulation, Source, context_keys
+from objstore.account.simulation import RESOURCE_POLICY, Simulation, Source, context_keys
 from objstore.storage.records import Identity
 
-COMBINATIONS_MAX = 10_000
+COMBINATIONS_MAX = 1_000
 Entries = Sequence[Mapping[str, Any]]
 
 
@@ -109,22 +108,21 @@ def _simulate(
     circumstances: Circumstances,
     page: Page,
 ) -> Reply:
-    resources = circumstances.resource_arns or ["*"]
-    if len(actions) * len(resources) > COMBINATIONS_MAX:
+    resources = circumstances.resource_arns or ()
+    if len(actions) * max(1, len(resources)) > COMBINATIONS_MAX:
         raise IAMError("InvalidInput", "Too many combinations of actions and resources.")
     policy = None
     if circumstances.resource_policy is not None:
         policy = _parsed(circumstances.resource_policy, "ResourcePolicy", PolicyKind.BUCKET)
-        sources = [*sources, Source(policy, "ResourcePolicy", "resource")]
+        sources = [*sources, Source(policy, "ResourcePolicy", RESOURCE_POLICY)]
     keys = _given(circumstances.context_entries)
     caller = replace(call.caller, principal=principal)
     context = Context(given(keys), caller_keys(caller, call.services.wall))
     owner = circumstances.resource_owner
     account = principal.account if owner is None else _owner(owner)
     simulation = Simulation(Question(principal, "", "", account, context), sources, policy)
-    pairs = [(action, name) for action in actions for name in resources]
-    wanted, markers = page_of(pairs, page)
-    results = [simulation.run(action, name, keys) for action, name in wanted]
+    wanted, markers = page_of(list(actions), page)
+    results = [simulation.run(action, resources, keys) for action in wanted]
     return {"EvaluationResults": results, **markers}
 
 
@@ -153,19 +151,18 @@ def _attached(call: Call, entity: Identity) -> Iterator[Source]:
     for bearer in bearers:
         for document in call.rows.documents(bearer.unique_id):
             name = f"{bearer.kind}_{bearer.name}_{document.name}"
-            yield Source(compiled(document.text, name), name, bearer.kind)
+            yield Source(compiled(document.text, name), name)
         for policy_arn in call.rows.targets(call.account, ATTACHED, bearer.unique_id):
             policy = find_policy(call.rows, call.account, policy_arn)
             if policy is not None:
-                kind = "aws-managed" if policy.account == AWS_ACCOUNT else "user-managed"
                 text = default_version(call.rows, policy).text
-                yield Source(compiled(text, policy_arn), policy.name, kind)
+                yield Source(compiled(text, policy_arn), policy.name)
 
 
 def _inputs(texts: Sequence[str], member: str) -> Iterator[Source]:
     for number, text in enumerate(texts, 1):
         name = f"{member}.{number}"
-        yield Source(_parsed(text, name, PolicyKind.IDENTITY), name, "none")
+        yield Source(_parsed(text, name, PolicyKind.IDENTITY), name)
 
 
 def _parsed(text: str, name: str, kind: PolicyKind) -> Policy:

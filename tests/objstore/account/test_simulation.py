@@ -24,9 +24,9 @@ TEXT = """{
 def test_statements_are_found_in_a_text() -> None:
     lines = TEXT.splitlines()
     start, end = position(TEXT, 1)
-    assert (start, end) == ({"Line": 4, "Column": 5}, {"Line": 4, "Column": len(lines[3])})
+    assert (start, end) == ({"Line": 3, "Column": 17}, {"Line": 4, "Column": len(lines[3])})
     start, end = position(TEXT, 2)
-    assert (start, end) == ({"Line": 5, "Column": 5}, {"Line": 13, "Column": 6})
+    assert (start, end) == ({"Line": 4, "Column": len(lines[3])}, {"Line": 13, "Column": 6})
 
 
 @pytest.mark.parametrize("before", ["", '"Version": "2012-10-17", ', '"Id": "a \\"{[]}", '])

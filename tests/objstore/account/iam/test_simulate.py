@@ -24,18 +24,35 @@ async def test_what_policies_would_allow(world: Any) -> None:
     )
     results = reply["EvaluationResults"]
     assert [
-        (one["EvalActionName"], one["EvalResourceName"][13:], one["EvalDecision"])
+        (
+            one["EvalActionName"],
+            one["EvalDecision"],
+            [each["EvalResourceDecision"] for each in one["ResourceSpecificResults"]],
+        )
         for one in results
     ] == [
-        ("s3:GetObject", "photos/cat", "allowed"),
-        ("s3:GetObject", "photos/secret/cat", "explicitDeny"),
-        ("s3:PutObject", "photos/cat", "implicitDeny"),
-        ("s3:PutObject", "photos/secret/cat", "explicitDeny"),
+        ("s3:GetObject", "explicitDeny", ["allowed", "explicitDeny"]),
+        ("s3:PutObject", "explicitDeny", ["implicitDeny", "explicitDeny"]),
     ]
-    [matched] = results[0]["MatchedStatements"]
-    assert (matched["SourcePolicyId"], matched["SourcePolicyType"]) == ("PolicyInputList.1", "none")
+    [allowed, denied] = results[0]["ResourceSpecificResults"]
+    [matched] = allowed["MatchedStatements"]
+    assert (matched["SourcePolicyId"], matched["SourcePolicyType"]) == (
+        "PolicyInputList.1",
+        "IAM Policy",
+    )
     assert matched["StartPosition"]["Line"] == 1
-    assert results[2]["MatchedStatements"] == []
+    assert results[0]["MatchedStatements"] == [matched, *denied["MatchedStatements"]]
+    [untouched, _] = results[1]["ResourceSpecificResults"]
+    assert untouched == {"EvalResourceName": CAT, "EvalResourceDecision": "implicitDeny"}
+
+
+async def test_one_resource_gives_the_action_its_name(world: Any) -> None:
+    members = {"policy_input_list": [world.policy("s3:*")], "action_names": ["s3:GetObject"]}
+    for resources, name, keys in (([CAT], CAT, {"ResourceSpecificResults"}), (None, "*", set())):
+        reply = await world.iam("SimulateCustomPolicy", resource_arns=resources, **members)
+        [result] = reply["EvaluationResults"]
+        assert (result["EvalResourceName"], result["EvalDecisionDetails"]) == (name, {})
+        assert {"ResourceSpecificResults"} & set(result) == keys
 
 
 async def test_what_a_principal_would_be_allowed(world: Any) -> None:
