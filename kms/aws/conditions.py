@@ -9,12 +9,14 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elem
 """
 
 import binascii
+import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv6Address, ip_address, ip_network
+from math import floor
 from operator import eq, ge, gt, le, lt
 from typing import Any
 
@@ -31,6 +33,9 @@ from kms.aws.policy_pattern import (
 )
 
 NUMBER_LENGTH_MAX = 64
+_DIGITS_MAX = 12  # of the seconds of a date; those of longer numbers need not be exact
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+_IPV4 = re.compile(r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:/\+?(?P<bits>[0-9]{1,3}))?")
 
 Test = Callable[[str, Context], bool]
 """Whether one value of the request matches one of the policy's."""
@@ -215,15 +220,18 @@ def _number(text: str) -> Decimal | None:
 
 
 def _date(text: str) -> float | None:
-    """Seconds since 1970, from such seconds or a date of ISO 8601; UTC unless it says otherwise."""
+    """Milliseconds since 1970, from seconds or a date of ISO 8601; UTC unless it says otherwise.
+
+    What is less than one is nothing.
+    """
     number = _number(text)
     if number is not None and "-" not in text[1:]:
-        return float(number)
+        return floor(number * 1_000) if number.adjusted() < _DIGITS_MAX else float(number) * 1_000
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except ValueError:
         return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
 
 
 def _boolean(text: str) -> bool:
@@ -244,12 +252,21 @@ def _binary(text: str) -> bytes | None:
         return None
 
 
+def _plain(network: str) -> str:
+    """An IPv4 network without the zeros in front of its numbers."""
+    found = _IPV4.fullmatch(network)
+    if found is None:
+        return network
+    address = ".".join(str(int(part)) for part in found["address"].split("."))
+    return address if found["bits"] is None else f"{address}/{int(found['bits'])}"
+
+
 def _addresses(values: Sequence[str], variables: bool) -> tuple[Test, frozenset[str]]:
     del variables
     networks = []
     for value in values:
         try:
-            networks.append(ip_network(value, strict=False))
+            networks.append(ip_network(_plain(value), strict=False))
         except ValueError:
             raise ConditionError("value", value) from None
 
