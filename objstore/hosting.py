@@ -89,6 +89,7 @@ class Hosting:
         except AWSError as second:
             return _page(request, error, second)
         page.status = error.status
+        page.headers += _error_headers(error)
         return await _away(page) or page
 
     async def _exists(self, request: Request, bucket: Bucket, key: str) -> bool:
@@ -148,12 +149,22 @@ def _page(request: Request, error: AWSError, second: AWSError | None) -> Respons
     parts.append("<hr/>\n</body>\n</html>\n")
     body = "".join(parts).encode()
     headers += [
-        (b"x-amz-error-code", error.code.encode()),
-        (b"x-amz-error-message", header_value("x-amz-error-message", error.message)),
+        *_error_headers(error),
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
     ]
     return Response(error.status, headers, b"" if request.method == "HEAD" else body)
+
+
+def _error_headers(error: AWSError) -> Headers:
+    """What pages tell programs, the site's own pages too; not what no header could have."""
+    told = {"code": error.code, "message": error.message}
+    told |= {f"detail-{name.lower()}": text for name, text in error.fields.items()}
+    return [
+        (f"x-amz-error-{name}".encode(), header_value(name, text))
+        for name, text in told.items()
+        if text.isprintable()
+    ]
 
 
 def _told(error: AWSError) -> dict[str, str]:

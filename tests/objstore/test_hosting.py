@@ -104,18 +104,24 @@ async def test_the_page_of_an_error(site: Site) -> None:
     _, headers, body = await site.get("/no%3Cthing")
     assert headers["content-type"] == "text/html; charset=utf-8"
     assert headers["x-amz-error-code"] == "NoSuchKey"
+    assert headers["x-amz-error-detail-key"] == "no<thing"
     assert "<title>404 Not Found</title>" in body
     assert "<li>Key: no&lt;thing</li>" in body
     status, headers, body = await site.get("/nothing", "HEAD")
     assert (status, body) == (404, "")
     assert int(headers["content-length"]) > 0
+    status, headers, body = await site.get("/a%0Ax-evil:%20b")
+    assert (status, "x-amz-error-detail-key" in headers) == (404, False)
+    assert "<li>Key: a\nx-evil: b</li>" in body
 
 
 async def test_a_site_may_have_a_page_for_errors(site: Site) -> None:
     await configure(site, ERROR)
     for path, status in (("/nothing", 404), ("/secret/a", 403)):
-        found, _, body = await site.get(path)
+        found, headers, body = await site.get(path)
         assert (found, body) == (status, "error.html")
+        code = "NoSuchKey" if status == 404 else "AccessDenied"
+        assert headers["x-amz-error-code"] == code
     await site.s3.call("DeleteObject", key="error.html")
     status, _, body = await site.get("/nothing")
     assert status == 404
