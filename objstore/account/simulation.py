@@ -9,20 +9,28 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from kms.aws.context import Context
 from kms.aws.policy import Decision, Policy, Question, evaluate
 from kms.aws.policy_document import Effect, Statement
 
 IAM_POLICY, RESOURCE_POLICY = "IAM Policy", "Resource Policy"
+BOUNDARY_POLICY = "Permissions Boundary Policy"
+# What the resources of a service are called together.
+_FORMS = {
+    "s3": "arn:aws:s3:::${BucketName}/${KeyName}",
+    "iam": "arn:aws:iam::${Account}:${ResourceType}/${ResourceName}",
+}
 _VARIABLE = re.compile(r"\$\{\s*([^,}\s]+:[^,}\s]+)\s*(?:,[^}]*)?\}")
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _BOUNDARY, _ALLOWED = "PermissionsBoundaryDecisionDetail", "AllowedByPermissionsBoundary"
-_VERDICTS = ("explicitDeny", "implicitDeny", "allowed")
+_UNDECIDED = "implicitDeny"
+_VERDICTS = ("explicitDeny", _UNDECIDED, "allowed")
 _decode = json.JSONDecoder().raw_decode
 
 Result = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +58,28 @@ class Simulation:
         each = [self._run(action, resource, given) for resource in resources or ["*"]]
         result = {
             "EvalActionName": action,
-            "EvalResourceName": each[0]["EvalResourceName"] if len(each) == 1 else "*",
+            "EvalResourceName": each[0]["EvalResourceName"] if len(each) == 1 else form_of(action),
             "EvalDecision": together([one["EvalResourceDecision"] for one in each]),
             "MatchedStatements": _union(one.get("MatchedStatements", ()) for one in each),
-            "MissingContextValues": [] if resources else each[0].get("MissingContextValues", []),
-            "EvalDecisionDetails": {},
+            "MissingContextValues": _union(one.get("MissingContextValues", ()) for one in each),
         }
         details = [one[_BOUNDARY][_ALLOWED] for one in each if _BOUNDARY in one]
         if details:
             result[_BOUNDARY] = {_ALLOWED: all(details)}
-        return result | ({"ResourceSpecificResults": each} if resources else {})
+        if resources:
+            result |= {"EvalDecisionDetails": {}, "ResourceSpecificResults": each}
+        return result
 
     def _run(self, action: str, resource: str, given: Mapping[str, Any]) -> Result:
         """The `ResourceSpecificResult` of an action; it has no empty lists."""
         question = replace(self.question, action=action, resource=resource)
         decision = evaluate(question, resource=self.resource)
-        matched = list(self._matched(question, decision))
+        decided = verdict(decision)
         result: Result = {
             "EvalResourceName": resource,
-            "EvalResourceDecision": verdict(decision),
-            "MatchedStatements": matched,
-            "MissingContextValues": [] if matched else self._missing(action, given),
+            "EvalResourceDecision": decided,
+            "MatchedStatements": list(self._matched(question, decision)),
+            "MissingContextValues": self._missing(given) if decided == _UNDECIDED else [],
         }
         result = {name: value for name, value in result.items() if value}
         boundary = question.principal.policies.boundary
@@ -84,8 +93,11 @@ class Simulation:
     def _matched(self, question: Question, decision: Decision) -> Iterator[dict[str, Any]]:
         if decision.statement is None:
             return
+        effect = decision.statement.effect
         for source in self.sources:
-            for statement in _applying(question, source.policy, decision.statement.effect):
+            if source.kind == BOUNDARY_POLICY and effect is Effect.ALLOW:
+                continue
+            for statement in _applying(question, source.policy, effect):
                 start, end = position(source.policy.text, statement.number)
                 yield {
                     "SourcePolicyId": source.name,
@@ -94,13 +106,11 @@ class Simulation:
                     "EndPosition": end,
                 }
 
-    def _missing(self, action: str, given: Mapping[str, Any]) -> list[str]:
-        """The keys that statements about the action depend on and nobody gave."""
+    def _missing(self, given: Mapping[str, Any]) -> list[str]:
+        """The keys that statements depend on, be they about the action or not, and nobody gave."""
         wanted: dict[str, str] = {}
         for source in self.sources:
-            written = {key.lower(): key for key in context_keys(source.policy.text)}
-            about = source.policy.about(action)
-            wanted |= {key: written.get(key, key) for key in about.keys}
+            wanted |= {key.lower(): key for key in context_keys(source.policy.text)}
         known = {key.lower() for key in given}
         context: Context = self.question.context
         return sorted(
@@ -120,7 +130,7 @@ def verdict(decision: Decision) -> str:
     """A decision as the simulator calls it."""
     if decision.allowed:
         return "allowed"
-    return "explicitDeny" if decision.explicit else "implicitDeny"
+    return "explicitDeny" if decision.explicit else _UNDECIDED
 
 
 def together(verdicts: Sequence[str]) -> str:
@@ -128,11 +138,16 @@ def together(verdicts: Sequence[str]) -> str:
     return min(verdicts, key=_VERDICTS.index)
 
 
-def _union(lists: Iterable[Sequence[Result]]) -> list[Result]:
-    """The statements of several lists, each once."""
-    found: list[Result] = []
-    for statements in lists:
-        found += [one for one in statements if one not in found]
+def form_of(action: str) -> str:
+    """What several resources of an action are called together."""
+    return _FORMS.get(action.partition(":")[0].lower(), "*")
+
+
+def _union(lists: Iterable[Sequence[T]]) -> list[T]:
+    """The items of several lists, each once."""
+    found: list[T] = []
+    for items in lists:
+        found += [one for one in items if one not in found]
     return found
 
 

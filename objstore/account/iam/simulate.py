@@ -11,6 +11,7 @@ from kms.aws.context import Context, given
 from kms.aws.global_keys import caller_keys
 from kms.aws.identity import Policies, Principal, PrincipalKind
 from kms.aws.policy import Policy, PolicyError, PolicyKind, Question, parse
+from kms.aws.policy_pattern import ARN_PARTS
 from objstore.account.call import Call, Reply
 from objstore.account.documents import compiled
 from objstore.account.entities import (
@@ -27,7 +28,13 @@ from objstore.account.managed import default_version, find_policy
 from objstore.account.paging import FIRST_PAGE, Page, page_of
 from objstore.account.principals import managed_policy
 from objstore.account.relations import ATTACHED, groups_of
-from objstore.account.simulation import RESOURCE_POLICY, Simulation, Source, context_keys
+from objstore.account.simulation import (
+    BOUNDARY_POLICY,
+    RESOURCE_POLICY,
+    Simulation,
+    Source,
+    context_keys,
+)
 from objstore.storage.records import Identity
 
 COMBINATIONS_MAX = 1_000
@@ -109,6 +116,7 @@ def _simulate(
     page: Page,
 ) -> Reply:
     resources = circumstances.resource_arns or ()
+    _check_names(actions, resources)
     if len(actions) * max(1, len(resources)) > COMBINATIONS_MAX:
         raise IAMError("InvalidInput", "Too many combinations of actions and resources.")
     policy = None
@@ -120,10 +128,22 @@ def _simulate(
     context = Context(given(keys), caller_keys(caller, call.services.wall))
     owner = circumstances.resource_owner
     account = principal.account if owner is None else _owner(owner)
+    boundary = principal.policies.boundary
+    if boundary is not None:
+        sources = [Source(boundary, boundary.name.rpartition("/")[2], BOUNDARY_POLICY), *sources]
     simulation = Simulation(Question(principal, "", "", account, context), sources, policy)
     wanted, markers = page_of(list(actions), page)
     results = [simulation.run(action, resources, keys) for action in wanted]
     return {"EvaluationResults": results, **markers}
+
+
+def _check_names(actions: Sequence[str], resources: Sequence[str]) -> None:
+    if not all(":" in action for action in actions):
+        raise IAMError("InvalidInput", "The action is invalid since it is missing names")
+    for name in resources:
+        if name != "*" and (name.count(":") < ARN_PARTS - 1 or not name.startswith("arn:")):
+            message = f"ResourceNames are not in a valid ARN format: {name}."
+            raise IAMError("InvalidInput", message)
 
 
 def _owner(resource_owner: str) -> str:
@@ -181,7 +201,8 @@ def _boundary(circumstances: Circumstances) -> Policy | None:
     if not texts:
         return None
     if len(texts) > 1:
-        raise IAMError("InvalidInput", "A simulation has at most one permissions boundary.")
+        message = "The list of Permissions Boundary policies cannot exceed 1 items."
+        raise IAMError("InvalidInput", message)
     return _parsed(texts[0], "PermissionsBoundaryPolicyInputList.1", PolicyKind.IDENTITY)
 
 
@@ -190,8 +211,12 @@ def _given(entries: Entries | None) -> dict[str, str | tuple[str, ...]]:
     keys: dict[str, str | tuple[str, ...]] = {}
     for entry in entries or ():
         values = tuple(entry.get("ContextKeyValues", ()))
-        listed = entry.get("ContextKeyType", "").endswith("List")
-        keys[entry.get("ContextKeyName", "")] = values if listed else ",".join(values)
+        kind = entry.get("ContextKeyType", "")
+        listed = kind.endswith("List")
+        if not listed and len(values) > 1:
+            message = f"Context key {kind} expected a single value, but received {len(values)}."
+            raise IAMError("InvalidInput", message)
+        keys[entry.get("ContextKeyName", "")] = values if listed else "".join(values)
     return keys
 
 

@@ -34,6 +34,7 @@ async def test_what_policies_would_allow(world: Any) -> None:
         ("s3:GetObject", "explicitDeny", ["allowed", "explicitDeny"]),
         ("s3:PutObject", "explicitDeny", ["implicitDeny", "explicitDeny"]),
     ]
+    assert results[0]["EvalResourceName"] == "arn:aws:s3:::${BucketName}/${KeyName}"
     [allowed, denied] = results[0]["ResourceSpecificResults"]
     [matched] = allowed["MatchedStatements"]
     assert (matched["SourcePolicyId"], matched["SourcePolicyType"]) == (
@@ -48,11 +49,14 @@ async def test_what_policies_would_allow(world: Any) -> None:
 
 async def test_one_resource_gives_the_action_its_name(world: Any) -> None:
     members = {"policy_input_list": [world.policy("s3:*")], "action_names": ["s3:GetObject"]}
-    for resources, name, keys in (([CAT], CAT, {"ResourceSpecificResults"}), (None, "*", set())):
+    for resources, name, keys in (
+        ([CAT], CAT, {"EvalDecisionDetails", "ResourceSpecificResults"}),
+        (None, "*", set()),
+    ):
         reply = await world.iam("SimulateCustomPolicy", resource_arns=resources, **members)
         [result] = reply["EvaluationResults"]
-        assert (result["EvalResourceName"], result["EvalDecisionDetails"]) == (name, {})
-        assert {"ResourceSpecificResults"} & set(result) == keys
+        assert result["EvalResourceName"] == name
+        assert {"EvalDecisionDetails", "ResourceSpecificResults"} & set(result) == keys
 
 
 async def test_what_a_principal_would_be_allowed(world: Any) -> None:
@@ -100,6 +104,52 @@ async def test_boundaries_take_part(world: Any, own: bool, given: bool) -> None:
         ("allowed", {"AllowedByPermissionsBoundary": True}),
         ("implicitDeny", {"AllowedByPermissionsBoundary": False}),
     ]
+
+
+async def test_a_boundary_that_denies_is_named(world: Any) -> None:
+    deny = world.policy("s3:GetObject", effect="Deny")
+    reply = await world.iam(
+        "SimulateCustomPolicy",
+        policy_input_list=[deny],
+        action_names=["s3:GetObject"],
+        permissions_boundary_policy_input_list=[deny],
+    )
+    [result] = reply["EvaluationResults"]
+    assert [
+        (one["SourcePolicyId"], one["SourcePolicyType"]) for one in result["MatchedStatements"]
+    ] == [
+        ("PermissionsBoundaryPolicyInputList.1", "Permissions Boundary Policy"),
+        ("PolicyInputList.1", "IAM Policy"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "missing"),
+    [
+        (["other"], ["s3:Prefix"]),
+        (["every", "other"], []),
+        (["denied"], ["s3:Prefix"]),
+        (["every", "denied"], []),
+    ],
+)
+async def test_keys_are_missed_where_nothing_decides(
+    world: Any, texts: list[str], missing: list[str]
+) -> None:
+    condition = {"StringEquals": {"s3:Prefix": "a"}}
+    policies = {
+        "every": world.policy("s3:GetObject"),
+        "other": world.policy("s3:PutObject", Condition=condition),
+        "denied": world.policy("s3:GetObject", effect="Deny", Condition=condition),
+    }
+    for resources in ([CAT], None):
+        reply = await world.iam(
+            "SimulateCustomPolicy",
+            policy_input_list=[policies[name] for name in texts],
+            action_names=["s3:GetObject"],
+            resource_arns=resources,
+        )
+        [result] = reply["EvaluationResults"]
+        assert result["MissingContextValues"] == missing
 
 
 async def test_context_is_given_or_missed(world: Any) -> None:
@@ -165,6 +215,12 @@ async def test_pages_of_results(world: Any) -> None:
     [
         ({"policy_input_list": ["{"]}, "InvalidInput"),
         ({"permissions_boundary_policy_input_list": ["{", "{"]}, "InvalidInput"),
+        ({"action_names": ["GetObject"]}, "InvalidInput"),
+        ({"resource_arns": ["arn:aws:s3"]}, "InvalidInput"),
+        (
+            {"context_entries": [{"ContextKeyType": "string", "ContextKeyValues": ["a", "b"]}]},
+            "InvalidInput",
+        ),
         ({"resource_policy": "{}"}, "InvalidInput"),
         ({"action_names": ["a:b"] * 101, "resource_arns": ["*"] * 100}, "InvalidInput"),
         ({"policy_source_arn": "arn:aws:s3:::bucket-name"}, "InvalidInput"),
