@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kms.aws.conditions import ConditionError, compile_condition
 from kms.aws.context import Context, given
 from kms.aws.global_keys import caller_keys
 from kms.aws.identity import Policies, Principal, PrincipalKind
@@ -38,6 +39,13 @@ from objstore.account.simulation import (
 from objstore.storage.records import Identity
 
 COMBINATIONS_MAX = 1_000
+# Types of context entries: an operator that takes them, and what they are called.
+_FORMATS = {
+    "numeric": ("NumericEquals", "numeric format"),
+    "date": ("DateEquals", "DateTime format"),
+    "ip": ("IpAddress", "IP address"),
+    "binary": ("BinaryEquals", "base-64 encoded binary format"),
+}
 Entries = Sequence[Mapping[str, Any]]
 
 
@@ -132,7 +140,10 @@ def _simulate(
     if boundary is not None:
         sources = [Source(boundary, boundary.name.rpartition("/")[2], BOUNDARY_POLICY), *sources]
     simulation = Simulation(Question(principal, "", "", account, context), sources, policy)
-    wanted, markers = page_of(list(actions), page)
+    try:
+        wanted, markers = page_of(list(actions), page)
+    except IAMError:
+        raise IAMError("InvalidInput", "Invalid marker for pagination.") from None
     results = [simulation.run(action, resources, keys) for action in wanted]
     return {"EvaluationResults": results, **markers}
 
@@ -182,7 +193,12 @@ def _attached(call: Call, entity: Identity) -> Iterator[Source]:
 def _inputs(texts: Sequence[str], member: str) -> Iterator[Source]:
     for number, text in enumerate(texts, 1):
         name = f"{member}.{number}"
-        yield Source(_parsed(text, name, PolicyKind.IDENTITY), name)
+        try:
+            policy = parse(text, kind=PolicyKind.IDENTITY, name=name)
+        except PolicyError:
+            message = f"Policy input list item {number} has invalid content"
+            raise IAMError("InvalidInput", message) from None
+        yield Source(policy, name)
 
 
 def _parsed(text: str, name: str, kind: PolicyKind) -> Policy:
@@ -209,15 +225,31 @@ def _boundary(circumstances: Circumstances) -> Policy | None:
 def _given(entries: Entries | None) -> dict[str, str | tuple[str, ...]]:
     """The context entries by key: one value, or as many as a list has."""
     keys: dict[str, str | tuple[str, ...]] = {}
+    seen: set[str] = set()
     for entry in entries or ():
+        name = entry.get("ContextKeyName", "")
+        if name.lower() in seen:
+            raise IAMError("InvalidInput", f"Duplicate context key: {name}.")
+        seen.add(name.lower())
         values = tuple(entry.get("ContextKeyValues", ()))
         kind = entry.get("ContextKeyType", "")
         listed = kind.endswith("List")
         if not listed and len(values) > 1:
             message = f"Context key {kind} expected a single value, but received {len(values)}."
             raise IAMError("InvalidInput", message)
-        keys[entry.get("ContextKeyName", "")] = values if listed else "".join(values)
+        for value in values:
+            _check_value(kind.removesuffix("List"), name, value)
+        keys[name] = values if listed else "".join(values)
     return keys
+
+
+def _check_value(kind: str, key: str, value: str) -> None:
+    operator, expected = _FORMATS.get(kind, ("StringEquals", ""))
+    try:
+        compile_condition(operator, "aws:any", [value], variables=False)
+    except ConditionError:
+        message = f"Invalid context value for key {key}: expected {expected}."
+        raise IAMError("InvalidInput", message) from None
 
 
 def get_context_keys_for_custom_policy(call: Call, *, policy_input_list: Sequence[str]) -> Reply:

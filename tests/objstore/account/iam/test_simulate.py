@@ -233,6 +233,59 @@ async def test_what_cannot_be_simulated(world: Any, members: Any, code: str) -> 
     assert (await world.refused("SimulatePrincipalPolicy", **asked))[0] == code
 
 
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (
+            [("string", "stack:test", ["a"]), ("string", "STACK:TEST", ["b"])],
+            "Duplicate context key: STACK:TEST.",
+        ),
+        (
+            [("string", "stack:test", ["a", "b"])],
+            "Context key string expected a single value, but received 2.",
+        ),
+        *(
+            (
+                [(kind, "stack:test", [value])],
+                f"Invalid context value for key stack:test: expected {expected}.",
+            )
+            for kind, value, expected in (
+                ("numeric", "NaN", "numeric format"),
+                ("dateList", "tomorrow", "DateTime format"),
+                ("ip", "999.0.0.1", "IP address"),
+                ("binary", "!base64", "base-64 encoded binary format"),
+            )
+        ),
+    ],
+)
+async def test_context_that_is_none(world: Any, entries: list[Any], message: str) -> None:
+    names = ("ContextKeyType", "ContextKeyName", "ContextKeyValues")
+    assert await world.refused(
+        "SimulateCustomPolicy",
+        policy_input_list=[world.policy("s3:*")],
+        action_names=["s3:GetObject"],
+        context_entries=[dict(zip(names, entry, strict=True)) for entry in entries],
+    ) == ("InvalidInput", message)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"marker": "nowhere"}, "Invalid marker for pagination."),
+        ({"policy_input_list": ["{"]}, "Policy input list item 1 has invalid content"),
+        ({"action_names": ["GetObject"]}, "The action is invalid since it is missing names"),
+        (
+            {"resource_arns": ["arn:aws:s3"]},
+            "ResourceNames are not in a valid ARN format: arn:aws:s3.",
+        ),
+    ],
+)
+async def test_texts_of_refusals(world: Any, members: dict[str, Any], message: str) -> None:
+    asked = {"policy_input_list": [world.policy("s3:*")], "action_names": ["s3:GetObject"]}
+    refusal = await world.refused("SimulateCustomPolicy", **asked | members)
+    assert refusal == ("InvalidInput", message)
+
+
 async def test_keys_that_policies_mention(world: Any) -> None:
     condition = {"StringEquals": {"s3:Prefix": "${aws:username}"}}
     text = world.policy("s3:*", Condition=condition)
