@@ -25,14 +25,15 @@ from kms.aws.policy_pattern import (
     ARN_PARTS,
     Matcher,
     Template,
+    any_of,
     arn_matcher,
     folded,
     keys_of,
-    matcher,
     tokenize,
 )
 
 NUMBER_LENGTH_MAX = 64
+ARN_CHARACTERS_MAX = 2_048
 _DIGITS_MAX = 12  # of the seconds of a date; those of longer numbers need not be exact
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _IPV4 = re.compile(r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:/\+?(?P<bits>[0-9]{1,3}))?")
@@ -146,8 +147,8 @@ def _strings(*, wildcards: bool, fold: bool) -> Compile:
         templates = [_template(value, wildcards, variables) for value in values]
         named = frozenset[str]().union(*map(keys_of, templates))
         if fold:
-            return _folding([matcher(folded(template)) for template in templates]), named
-        return _first(matcher(template) for template in templates), named
+            return _folding(any_of([folded(template) for template in templates])), named
+        return any_of(templates), named
 
     return make
 
@@ -166,8 +167,7 @@ def _first(matchers: Iterable[Matcher]) -> Test:
     return lambda value, context: any(match(value, context) for match in listed)
 
 
-def _folding(matchers: Sequence[Matcher]) -> Test:
-    test = _first(matchers)
+def _folding(test: Test) -> Test:
     # A variable's value keeps its case, so the context is folded too.
     return lambda value, context: test(value.lower(), Context(lambda key: _lower(context, key)))
 
@@ -181,7 +181,12 @@ def _arns(values: Sequence[str], variables: bool) -> tuple[Test, frozenset[str]]
     templates = [_template(value, True, variables) for value in values]
     named = frozenset[str]().union(*map(keys_of, templates))
     test = _first(arn_matcher(template) for template in templates if _complete(template))
-    return lambda value, context: value.count(":") >= ARN_PARTS - 1 and test(value, context), named
+
+    def is_like(value: str, context: Context) -> bool:
+        may_be_one = len(value) <= ARN_CHARACTERS_MAX and value.count(":") >= ARN_PARTS - 1
+        return may_be_one and test(value, context)
+
+    return is_like, named
 
 
 def _complete(template: Template) -> bool:

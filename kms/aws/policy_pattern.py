@@ -3,7 +3,7 @@
 `*` stands for any run of characters, `?` for any one. `${key}` stands for a condition key's value,
 `${key, 'text'}` for that value or a default, and `${*}`, `${?}`, `${$}` for these characters. What
 a variable brings in is literal: it can neither smuggle in a wildcard nor leave its part of an ARN.
-A variable without a value, or with several, matches nothing.
+A variable without a value, with several, or with one that is too long, matches nothing.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 """
@@ -15,6 +15,7 @@ from enum import Enum
 from kms.aws.context import Context
 
 ARN_PARTS = 6
+VALUE_CHARACTERS_MAX = 2_048  # of a variable: ARNs are the longest that say who somebody is
 
 
 class Wildcard(Enum):
@@ -98,7 +99,7 @@ def matcher(template: Template) -> Matcher:
     if any(isinstance(token, Variable) for token in template):
 
         def matches(text: str, context: Context) -> bool:
-            tokens = _expand(template, context)
+            tokens = _expand(template, context, len(text))
             return tokens is not None and glob(tokens)(text)
 
         return matches
@@ -154,44 +155,75 @@ def _split(template: Template) -> list[Template]:
     return [tuple(part) for part in parts]
 
 
-def _expand(template: Template, context: Context) -> list[Token] | None:
+def _expand(template: Template, context: Context, length: int) -> list[Token] | None:
+    """The pattern with its variables' values; None if it can match no text of this length.
+
+    All but `*` takes a character of the text, so a pattern is done with when it has more: a request
+    may bring values that are far longer than what they are compared with.
+    """
     tokens: list[Token] = []
+    room = length + template.count(ANY)
     for token in template:
+        if len(tokens) > room:
+            return None
         if isinstance(token, Variable):
             value = context.get(token.key)
             value = token.default if value is None else value
-            if not isinstance(value, str):
+            if not isinstance(value, str) or len(value) > min(length, VALUE_CHARACTERS_MAX):
                 return None
             tokens.extend(value)
         else:
             tokens.append(token)
-    return tokens
+    return tokens if len(tokens) <= room else None
 
 
-def glob(tokens: Sequence[Token]) -> Callable[[str], bool]:
-    """Compile wildcards: every place of the pattern is followed at once, as a bit of an integer.
+def any_of(templates: Sequence[Template]) -> Matcher:
+    """Compile patterns for plain text of which one must match."""
+    if len(templates) == 1:
+        return matcher(templates[0])
+    together: list[Sequence[Token]] = []
+    matchers: list[Matcher] = []
+    for template in templates:
+        tokens = [token for token in template if not isinstance(token, Variable)]
+        inner = tokens[:-1] if tokens[-1:] == [ANY] else tokens
+        if len(tokens) < len(template) or not {ANY, ONE} & set(inner):
+            matchers.append(matcher(template))
+        else:
+            together.append(tokens)
+    if together:
+        matches_text = glob(*together)
+        matchers.append(lambda text, context: matches_text(text))
+    return lambda text, context: any(match(text, context) for match in matchers)
 
-    Each character of a text is looked at once, whatever the pattern; nothing is ever retried. Bit
-    n says that the text so far fits all before the n-th character of the pattern, `*` not counted:
-    it only lets its bit stand. (Shift-And: Baeza-Yates and Gonnet, CACM 35(10), 1992.)
+
+def glob(*patterns: Sequence[Token]) -> Callable[[str], bool]:
+    """Compile wildcards: every place of the patterns is followed at once, as a bit of an integer.
+
+    Each character of a text is looked at once, whatever the patterns and however many; nothing is
+    ever retried. A bit says that the text so far fits all of a pattern before one of its
+    characters, `*` not counted: it only lets its bit stand. The bit after the last character says
+    that all fits, and leads nowhere. (Shift-And: Baeza-Yates and Gonnet, CACM 35(10), 1992.)
     """
     fits: dict[str, int] = {}
-    anything = stays = length = 0
-    for token in tokens:
-        bit = 1 << length
-        if token is ANY:
-            stays |= bit
-            continue
-        if token is ONE:
-            anything |= bit
-        elif isinstance(token, str):
-            fits[token] = fits.get(token, 0) | bit
+    anything = stays = length = first = whole = 0
+    for tokens in patterns:
+        first |= 1 << length
+        for token in tokens:
+            bit = 1 << length
+            if token is ANY:
+                stays |= bit
+                continue
+            if token is ONE:
+                anything |= bit
+            elif isinstance(token, str):
+                fits[token] = fits.get(token, 0) | bit
+            length += 1
+        whole |= 1 << length
         length += 1
     fits = {character: bits | anything for character, bits in fits.items()}
-    whole = 1 << length
 
     def matches(text: str) -> bool:
-        reached = 1
+        reached = first
         for character in text:
             reached = (reached & fits.get(character, anything)) << 1 | (reached & stays)
             if not reached:

@@ -22,7 +22,6 @@ _FORMS = {
     "s3": "arn:aws:s3:::${BucketName}/${KeyName}",
     "iam": "arn:aws:iam::${Account}:${ResourceType}/${ResourceName}",
 }
-_VARIABLE = re.compile(r"\$\{\s*([^,}\s]+:[^,}\s]+)\s*(?:,[^}]*)?\}")
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _BOUNDARY, _ALLOWED = "PermissionsBoundaryDecisionDetail", "AllowedByPermissionsBoundary"
 _UNDECIDED = "implicitDeny"
@@ -164,9 +163,22 @@ def context_keys(text: str) -> list[str]:
         for keys in statement.get("Condition", {}).values():
             for key in keys:
                 add(key)
-        for name in _VARIABLE.findall(json.dumps(statement, ensure_ascii=False)):
+        for name in _variables(json.dumps(statement, ensure_ascii=False)):
             add(name)
     return list(found.values())
+
+
+def _variables(text: str) -> Iterator[str]:
+    """The condition keys in `${…}`, each character looked at once: the text may be hostile."""
+    start = text.find("${")
+    while start >= 0:
+        end = text.find("}", start)
+        if end < 0:
+            return
+        name = text[start + 2 : end].partition(",")[0].strip()
+        if ":" in name and not any(mark.isspace() for mark in name):
+            yield name
+        start = text.find("${", end)
 
 
 def position(text: str, number: int) -> tuple[dict[str, int], dict[str, int]]:

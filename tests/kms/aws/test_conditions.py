@@ -82,6 +82,8 @@ CASES: list[tuple[str, list[str], str | tuple[str, ...] | None, bool]] = [
     ("ArnLike", ["arn:aws:*:role/R"], ROLE, False),
     ("ArnLike", ["*"], ROLE, True),
     ("ArnLike", ["*"], "R", False),
+    ("ArnLike", ["*"], "arn:aws:s3:::" + "a" * 2_035, True),
+    ("ArnLike", ["*"], "arn:aws:s3:::" + "a" * 2_036, False),
     ("ArnLike", ["arn:aws:iam"], ROLE, False),
     ("ArnLike", ["arn:aws:iam::*:role/*"], None, False),
     ("ArnNotEquals", [ROLE], ROLE, False),

@@ -10,6 +10,7 @@ from kms.aws.policy_pattern import (
     ANY,
     ONE,
     Variable,
+    any_of,
     arn_matcher,
     folded,
     glob,
@@ -142,8 +143,51 @@ def test_globs_agree_with_another_matcher(pattern: str, text: str) -> None:
     assert matcher(tokens)(text, CONTEXT) is expected
 
 
-@pytest.mark.parametrize("pattern", ["a*" * 200 + "b", "*" + "a" * 512 + "b", "a?*" * 99])
-def test_each_character_is_looked_at_once(pattern: str) -> None:
+@cases(
+    st.lists(st.text(alphabet="ab*?", max_size=6), max_size=5),
+    st.text(alphabet="ab", max_size=10),
+)
+def test_one_of_several_globs(patterns: list[str], text: str) -> None:
+    templates = [tokenize(pattern, wildcards=True, variables=False) for pattern in patterns]
+    expected = any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns)
+    assert any_of(templates)(text, CONTEXT) is expected
+    plain = [[t for t in tokens if not isinstance(t, Variable)] for tokens in templates]
+    assert glob(*plain)(text) is expected
+
+
+def test_one_of_several_patterns_with_variables() -> None:
+    texts = ("a*", "home/${aws:username}", "c", "*d?")
+    matches_one = any_of([tokenize(text, wildcards=True, variables=True) for text in texts])
+    for text, expected in (("ab", True), ("home/bob", True), ("c", True), ("xdy", True)):
+        assert matches_one(text, CONTEXT) is expected
+    for text in ("b", "home/eve", "cc", "d"):
+        assert matches_one(text, CONTEXT) is False
+
+
+def test_a_value_that_is_too_long_is_not_tried() -> None:
+    """Else a few characters of a policy are a pattern of as many as a header has."""
+
+    class Long(str):
+        __slots__ = ()
+
+        def __iter__(self) -> Iterator[str]:
+            raise AssertionError("the value was put into the pattern")
+
+    template = tokenize("*${aws:useragent}", wildcards=True, variables=True)
+    for value, text in ((Long("a" * 9), "a" * 8), (Long("a" * 2_049), "a" * 9_999)):
+        context = Context({"aws:useragent": value}.get)
+        assert matcher(template)(text, context) is False
+    fitting = Context({"aws:useragent": "a" * 2_048}.get)
+    assert matcher(template)("a" * 9_999, fitting) is True
+    repeated = tokenize("${aws:useragent}" * 3, wildcards=True, variables=True)
+    assert matcher(repeated)("aaaa", Context({"aws:useragent": "aa"}.get)) is False
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [["a*" * 200 + "b"], ["*" + "a" * 512 + "b"], ["a?*" * 99], ["*b", "*?c", "a" * 99 + "*"] * 99],
+)
+def test_each_character_is_looked_at_once(patterns: list[str]) -> None:
     looks = 0
 
     class Counted(str):
@@ -156,7 +200,7 @@ def test_each_character_is_looked_at_once(pattern: str) -> None:
                 yield character
 
     text = "a" * 1_024
-    tokens = tokenize(pattern, wildcards=True, variables=False)
-    matches = glob([token for token in tokens if not isinstance(token, Variable)])
-    assert matches(Counted(text)) is pattern.endswith("*")
+    templates = [tokenize(pattern, wildcards=True, variables=False) for pattern in patterns]
+    plain = [[t for t in tokens if not isinstance(t, Variable)] for tokens in templates]
+    assert glob(*plain)(Counted(text)) is patterns[-1].endswith("*")
     assert looks == len(text)

@@ -46,3 +46,10 @@ def test_keys_are_named_as_the_text_writes_them() -> None:
         "aws:userid",
     ]
     assert context_keys('{"Statement": {"Effect": "Allow"}}') == []
+
+
+def test_a_hostile_text_is_read_once() -> None:
+    """Half a variable, of any length, takes no time worth mentioning."""
+    for half in ("${" + "a:" * 60_000 + " x", "${" * 60_000, "${a:b," * 20_000):
+        condition = {"StringEquals": {"a:b": half}}
+        assert context_keys(json.dumps({"Statement": {"Condition": condition}}))[0] == "a:b"
