@@ -34,8 +34,13 @@ def decoded(text: str) -> str:
 
 def as_header(text: str) -> str:
     """What a header must have for `decoded` to be the text."""
-    plain = text.isascii() and text.isprintable() and _MARK not in text
+    plain = is_plain(text) and _MARK not in text
     return text if plain else encoded_word(text).decode()
+
+
+def is_plain(text: str) -> bool:
+    """Whether a header can carry the text as it is: printable ASCII and tabs."""
+    return text.isascii() and (text.isprintable() or text.replace("\t", "").isprintable())
 
 
 def encoded_word(text: str) -> bytes:

@@ -186,8 +186,30 @@ ROOTS: Mapping[str, str] = {
     "PutObjectAnnotation": "PutObjectAnnotationResult",
 }
 
-# Elements that S3 writes before all others.
-FIRST_ELEMENTS: Mapping[str, str] = {"ListBuckets": "Owner"}
+# Elements that S3 writes before all others, in this order.
+_PAGE = ("MaxKeys", "Delimiter", "EncodingType", "IsTruncated")
+FIRST_ELEMENTS: Mapping[str, tuple[str, ...]] = {
+    "ListBuckets": ("Owner",),
+    "ListObjects": ("Name", "Prefix", "Marker", "NextMarker", *_PAGE),
+    "ListObjectsV2": (
+        "Name",
+        "Prefix",
+        "StartAfter",
+        "ContinuationToken",
+        "NextContinuationToken",
+        "KeyCount",
+        *_PAGE,
+    ),
+    "ListObjectVersions": (
+        "Name",
+        "Prefix",
+        "KeyMarker",
+        "VersionIdMarker",
+        "NextKeyMarker",
+        "NextVersionIdMarker",
+        *_PAGE,
+    ),
+}
 
 # Lists whose elements stand in one order in the document; the reply has it under `Rows`.
 INTERLEAVED: Mapping[str, tuple[str, ...]] = {"ListObjectVersions": ("Versions", "DeleteMarkers")}

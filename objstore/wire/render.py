@@ -19,7 +19,7 @@ from kms.aws.errors import AWSError
 from kms.aws.model import Member, Operation, ServiceModel, Shape
 from objstore.errors import S3Error
 from objstore.wire import quirks
-from objstore.wire.encoded_words import encoded_word
+from objstore.wire.encoded_words import encoded_word, is_plain
 from objstore.wire.xml import DECLARATION, escape, iso8601
 
 Headers = list[tuple[bytes, bytes]]
@@ -63,9 +63,7 @@ def header_value(name: str, text: str) -> bytes:
 
 def _metadata_value(_name: str, text: str) -> bytes:
     """User metadata; what is not printable ASCII goes as an encoded word, as S3 does."""
-    if text.isascii() and text.isprintable():
-        return text.encode()
-    return encoded_word(text)
+    return text.encode() if is_plain(text) else encoded_word(text)
 
 
 def compile_output(model: ServiceModel, operation: Operation) -> Render:
@@ -152,8 +150,8 @@ def _compile_body(model: ServiceModel, operation: Operation, shape: Shape | None
         document = DocumentWriter(model).document(member.wire_name, kind)
         return lambda reply, out, _status: _finish(document(reply.get(member.name) or {}), out)
     modelled = [m for m in shape.members.values() if m.location is None] if shape else []
-    first = quirks.FIRST_ELEMENTS.get(operation.name)
-    modelled.sort(key=lambda member: member.name != first)
+    first = quirks.FIRST_ELEMENTS.get(operation.name, ())
+    modelled.sort(key=lambda m: first.index(m.name) if m.name in first else len(first))
     if shape is None or not modelled:
         if operation.method != "HEAD":
             return _no_body

@@ -37,7 +37,7 @@ def test_headers(header: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "header"),
     [
-        ("plain = ?", "plain = ?"),
+        ("plain = ?\t", "plain = ?\t"),
         ("=?UTF-8?Q?a?=", "=?UTF-8?Q?=3D=3FUTF-8=3FQ=3Fa=3F=3D?="),
         ("ü\x00", "=?UTF-8?B?w7wA?="),
     ],

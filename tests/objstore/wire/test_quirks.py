@@ -19,6 +19,8 @@ def test_operations_exist(s3: ServiceModel) -> None:
     assert named <= s3.operations.keys()
     assert s3.shapes.keys() >= quirks.OPEN_ENUMS
     assert s3.operations.keys() >= quirks.OPEN_DOCUMENTS
+    for name, first in quirks.FIRST_ELEMENTS.items():
+        assert s3.shape(str(s3.operations[name].output)).members.keys() >= set(first)
 
 
 def test_operations_of_our_own_are_not_in_the_model(s3: ServiceModel) -> None:
