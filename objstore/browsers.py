@@ -13,6 +13,7 @@ from objstore.storage.records import Bucket
 
 METHOD_HEADER = "access-control-request-method"
 HEADERS_HEADER = "access-control-request-headers"
+NAMES_MAX = 100
 NOT_ALLOWED = (
     "CORSResponse: This CORS request is not allowed. This is usually because the evalution of "
     "Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are "
@@ -62,9 +63,14 @@ def preflight(request: Request, bucket: Bucket | None, *, key: str) -> Response:
 
 
 def _names(request: Request) -> list[str] | None:
-    """The headers that a browser asks about; None if they cannot be the names of headers."""
+    """The headers that a browser asks about; None if they cannot be the names of headers.
+
+    Nor may they be more than any page sends: each may be tried on every pattern of the bucket.
+    """
     asked = request.headers.get(HEADERS_HEADER, "")
     names = [name.strip().lower() for name in asked.split(",") if name.strip()]
+    if len(names) > NAMES_MAX:
+        return None
     return names if all(_TOKEN.fullmatch(name) for name in names) else None
 
 

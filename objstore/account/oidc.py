@@ -81,7 +81,10 @@ class DiscoveredKeySet(KeySet):
             configuration = self._fetch(self._issuer.rstrip("/") + DISCOVERY_PATH)
             if configuration.get("issuer") != self._issuer:
                 raise ValueError("the discovery document is another issuer's")
-            return read_keys(self._fetch(str(configuration.get("jwks_uri", ""))))
+            place = str(configuration.get("jwks_uri", ""))
+            if self._issuer.startswith("https:") and not place.startswith("https:"):
+                raise ValueError("the issuer names a place on this machine")
+            return read_keys(self._fetch(place))
         except (OSError, ValueError):
             raise no_keys() from None
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kms.aws.errors import AWSError
-from objstore.browsers import cors_headers, preflight
+from objstore.browsers import NAMES_MAX, cors_headers, preflight
 from objstore.exchange import Request
 from objstore.storage.records import Bucket
 
@@ -125,3 +125,15 @@ def test_a_request_may_name_the_headers_that_it_asks_about(named: str, allowed: 
     asked = {"origin": "https://app.example", "access-control-request-headers": named}
     headers = dict(cors_headers(request(asked, "GET"), bucket(RULE)))
     assert (b"access-control-allow-origin" in headers) is allowed
+
+
+@pytest.mark.parametrize(("count", "allowed"), [(NAMES_MAX, True), (NAMES_MAX + 1, False)])
+def test_nobody_asks_about_thousands_of_headers(count: int, allowed: bool) -> None:
+    named = ",".join(f"x-amz-{number}" for number in range(count))
+    asked = {**PUT, "access-control-request-headers": named}
+    assert bool(cors_headers(request(asked, "PUT"), bucket(RULE))) is allowed
+    if allowed:
+        assert preflight(request(asked), bucket(RULE), key="key").status == 200
+        return
+    with pytest.raises(AWSError, match="not allowed"):
+        preflight(request(asked), bucket(RULE), key="key")

@@ -232,6 +232,10 @@ async def test_new_keys_are_looked_for_but_not_all_the_time() -> None:
         {"openid-configuration": OSError("down"), "keys": KEYS},
         {"openid-configuration": {**CONFIGURATION, "issuer": "https://evil.test"}, "keys": KEYS},
         {"openid-configuration": CONFIGURATION, "keys": {}},
+        {
+            "openid-configuration": {**CONFIGURATION, "jwks_uri": "http://127.0.0.1:1/keys"},
+            "keys": KEYS,
+        },
         {"openid-configuration": CONFIGURATION, "keys": ValueError("not JSON")},
     ],
 )
