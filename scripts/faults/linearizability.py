@@ -32,7 +32,7 @@ from server import Server, client
 BUCKETS = ("plain", "versioned")
 WORKERS = 2
 SIZES = (100, 12_000, 40_000)
-ROUND_SECONDS_MAX = 3.0
+ROUND_SECONDS_MAX = 8.0
 PAUSE_SECONDS = 0.05
 MUTANT_ROUNDS_MAX = 40
 MUTANT_ROUND_OPERATIONS = 200
@@ -374,7 +374,10 @@ class Run:
             server.kill()
             self.kills += 1
 
-        load(server, self._clients, operations, harm)
+        try:
+            load(server, self._clients, operations, harm)
+        finally:
+            server.kill()
         self.history.died()
 
     def _kill(self, pid: int) -> None:
@@ -415,7 +418,7 @@ def mutant_is_caught(folder: Path, **sizes: int) -> bool:
 
 
 @click.command()
-@click.option("--operations", type=click.IntRange(1), default=50_000, show_default=True)
+@click.option("--operations", type=click.IntRange(1), default=20_000, show_default=True)
 @click.option("--clients", type=click.IntRange(1, 64), default=16, show_default=True)
 @click.option("--keys", type=click.IntRange(1, 64), default=8, show_default=True)
 @click.option("--kill/--no-kill", default=True, show_default=True, help="Kill processes.")
@@ -429,10 +432,12 @@ def main(operations: int, clients: int, keys: int, kill: bool, seed: int) -> Non
         while kill and run.history.size < operations:
             run.work_and_kill(operations)
         server = run.start()
-        if not kill:
-            run.work(server, operations)
-        run.read_all(server)
-        server.stop()
+        try:
+            if not kill:
+                run.work(server, operations)
+            run.read_all(server)
+        finally:
+            server.stop()
         (folder / "mutant").mkdir()
         caught = mutant_is_caught(folder / "mutant", **sizes)
     finally:
