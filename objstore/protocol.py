@@ -62,8 +62,7 @@ class Arrivals:
 
     of_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Arrivals]] = WeakKeyDictionary()
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._waiting: list[tuple[BoundedProtocol, Coroutine[Any, None, None]]] = []
 
     @classmethod
@@ -71,13 +70,13 @@ class Arrivals:
         """Those of `loop`."""
         found = cls.of_loop.get(loop)
         if found is None:
-            found = cls.of_loop[loop] = cls(loop)
+            found = cls.of_loop[loop] = cls()
         return found
 
     def add(self, protocol: BoundedProtocol, request: Coroutine[Any, None, None]) -> None:
         """Begin `request` when the loop has read what else has arrived."""
         if not self._waiting:
-            self._loop.call_soon(self._begin)
+            protocol.loop.call_soon(self._begin)
         self._waiting.append((protocol, request))
 
     def _begin(self) -> None:
@@ -111,7 +110,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.phase_began = 0.0
         self.body_bytes = 0
         self.receiving = False
+        self.arrivals_seen = 0
         self.arrived_bytes = 0
+        self.header_arrival = 0
         self.arrivals = Arrivals.at(self.loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -128,6 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
         whole_is_header = self.in_header
         messages = self.messages
         self.receiving = True
+        self.arrivals_seen += 1
         self.arrived_bytes = len(data)
         super().data_received(data)
         self.receiving = False
@@ -163,6 +165,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self.header_arrival = self.arrivals_seen
         self.phase_began = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
@@ -217,10 +220,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((cycle, app))
 
     def header_is_too_large(self) -> bool:
-        """A header that arrived with few bytes is not, and most do."""
+        """A header that arrived whole, with few bytes, is not; most do."""
         if len(self.headers) > HEADER_COUNT_MAX:
             return True
-        if self.header_bytes + self.arrived_bytes <= HEADER_BYTES_MAX:
+        whole = self.header_arrival == self.arrivals_seen
+        if whole and self.arrived_bytes <= HEADER_BYTES_MAX:
             return False
         return sum(len(name) + len(value) + 4 for name, value in self.headers) > HEADER_BYTES_MAX
 

@@ -136,6 +136,17 @@ async def test_refusals_are_error_documents(port: int, request_bytes: bytes, cod
     assert b"<RequestId>" + named[1] + b"</RequestId>" in answer
 
 
+async def test_a_header_that_begins_behind_another_request_is_bounded_too(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nx-a: " + b"a" * 33_000)
+    first = await asyncio.wait_for(reader.readuntil(b'["/", ""]'), 10)
+    assert first.startswith(b"HTTP/1.1 200 ")
+    writer.write(b"\r\n\r\n")
+    second = await asyncio.wait_for(reader.read(), 10)
+    assert b"<Code>RequestHeaderSectionTooLarge</Code>" in second
+    writer.close()
+
+
 async def test_a_header_must_arrive_in_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEADER_SECONDS_MAX", 0.0)
     answer = await talk(port, b"GET / HTTP/1.1\r\nhost: ")
