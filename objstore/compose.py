@@ -49,7 +49,8 @@ from objstore.names import check_bucket_name
 from objstore.protocol import BoundedProtocol
 from objstore.rules.access import new_bucket_settings
 from objstore.settings import DEVELOPMENT_ACCESS_KEY, DEVELOPMENT_SECRET_KEY, Settings
-from objstore.storage.records import BUCKET_ID_LENGTH, Bucket, BucketExistsError
+from objstore.storage.records import BUCKET_ID_LENGTH, Bucket, BucketExistsError, NoSpaceError
+from objstore.storage.spare import make_room
 from objstore.storage.store import Store
 from objstore.storage.sweep import boot_sweep
 from objstore.tokens import TOKEN_KEY_BYTES
@@ -76,6 +77,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     harden()
     log.configure(settings.log_level, SystemClock())
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    have_room(settings)
     prepare(settings, announce)
     if settings.workers > 1:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder(settings.data))
@@ -111,6 +113,14 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         uvicorn.Server(config).run(sockets=[socket])
     else:
         Multiprocess(config, sockets=[socket]).run()
+
+
+def have_room(settings: Settings) -> None:
+    """Start on a full disk too, so that people can delete; or touch nothing. Raises StartError."""
+    try:
+        make_room(settings.data)
+    except NoSpaceError as error:
+        raise StartError(f"the disk of {settings.data} is full, free some of it: {error}") from None
 
 
 def exit_quietly() -> None:
@@ -385,5 +395,6 @@ async def plant_store_alone(settings: Settings, seed: Seed, kms: KMS) -> None:
     try:
         await plant_identities(settings, seed, store, kms)
         await plant_buckets(settings, seed, store)
+        await store.keep_spare()
     finally:
         await store.close()

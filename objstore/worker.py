@@ -68,6 +68,7 @@ USES_SECONDS = 1.0
 REPLICATION_SECONDS = 0.25
 NOTIFICATIONS_SECONDS = 0.25
 ACCESS_LOG_SECONDS = 5.0
+SPARE_SECONDS = 60.0
 COLLECTION_THRESHOLDS = (50_000, 20, 50)
 _PR_SET_PDEATHSIG = 1
 
@@ -295,6 +296,10 @@ def background_work(
             await asyncio.to_thread(kms.erase)
         return False
 
+    async def keep_spare() -> bool:
+        await store.keep_spare()
+        return False
+
     async def deliver_logs() -> bool:
         await access_log.flush()
         return False
@@ -311,6 +316,7 @@ def background_work(
             Task("lifecycle", min(LIFECYCLE_SECONDS, settings.day_seconds / 4), lifecycle.run),
             Task("replication", REPLICATION_SECONDS, replication.run),
             Task("notifications", NOTIFICATIONS_SECONDS, notifications.run),
+            Task("spare", SPARE_SECONDS, keep_spare),
         ],
         worker_tasks=[
             Task("key-uses", USES_SECONDS, write_uses),

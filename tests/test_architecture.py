@@ -73,6 +73,7 @@ FILE_OPENERS = (
     "objstore.storage.blobs",
     "objstore.storage.index",
     "objstore.storage.commits",
+    "objstore.storage.spare",
     "objstore.storage.sweep",
     "objstore.storage.store",
     "objstore.storage.queues",

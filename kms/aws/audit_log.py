@@ -6,7 +6,8 @@ files of its own, begun anew when they are large or old, so processes need no lo
 go when all together are too many, or too old.
 
 A file is named by the time of its first event, so that names sort by age. If the disk refuses,
-events wait in memory; those beyond `PENDING_MAX` are lost, and that is logged.
+or has so little room that what it has is kept for deletes and changes of keys, events wait in
+memory; those beyond `PENDING_MAX` are lost, and that is logged.
 """
 
 import errno
@@ -31,6 +32,7 @@ FILE_BYTES_MAX = 8 * 1024 * 1024
 FILE_SECONDS_MAX = 3_600.0
 FOLDER_BYTES_MAX = 1024 * 1024 * 1024
 FOLDER_FILES_MAX = 4_096
+FREE_BYTES_MIN = 128 * 1024 * 1024
 RETENTION_SECONDS = 90 * 86_400.0
 SUFFIX = ".jsonl"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -47,11 +49,13 @@ class AuditLog:
         *,
         file_bytes_max: int = FILE_BYTES_MAX,
         folder_bytes_max: int = FOLDER_BYTES_MAX,
+        free_bytes_min: int = FREE_BYTES_MIN,
     ) -> None:
         self.folder = folder
         self._clock = clock
         self._file_bytes_max = file_bytes_max
         self._folder_bytes_max = folder_bytes_max
+        self._free_bytes_min = free_bytes_min
         self._pending: deque[Event] = deque()
         self._descriptor = -1
         self._path = folder
@@ -93,9 +97,10 @@ class AuditLog:
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Write the rest. Nothing may be recorded afterwards."""
+        """Write the rest, if need be into the room that is kept. Nothing may be recorded then."""
         self._stopping.set()
         self._thread.join()
+        self._free_bytes_min = 0
         self.flush()
         if self._pending:
             LOG.error("events of the audit trail are lost: %d", len(self._pending))
@@ -134,6 +139,7 @@ class AuditLog:
             self._close_file()
         if self._descriptor < 0:
             self._open_file(events[0]["eventTime"])
+        self._leave_room(len(data))
         self._unsynced = True
         written = 0
         try:
@@ -145,6 +151,11 @@ class AuditLog:
             raise
         self._size += written
         self._broken = False
+
+    def _leave_room(self, more: int) -> None:
+        disk = os.fstatvfs(self._descriptor)
+        if disk.f_bavail * disk.f_frsize - more < self._free_bytes_min:
+            raise OSError(errno.ENOSPC, "the room that is left is kept", str(self._path))
 
     def _is_fit(self, more: int) -> bool:
         """Whether the open file may go on: neither full, nor old, nor removed by somebody."""

@@ -145,7 +145,7 @@ class BlobWriter:
         self._finished = False
         self._descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
-            _allocate(self._descriptor, ref.size)
+            allocate(self._descriptor, ref.size)
         except BaseException:
             self.discard()
             raise
@@ -193,7 +193,8 @@ class BlobWriter:
             self._forget(self._ref)
 
 
-def _allocate(descriptor: int, size: int) -> None:
+def allocate(descriptor: int, size: int) -> None:
+    """Give a file its place on the disk. Raises NoSpaceError, OSError."""
     if size == 0:
         return
     try:

@@ -51,6 +51,7 @@ from objstore.storage.records import (
     UploadPage,
     VersionPage,
 )
+from objstore.storage.spare import keep_room
 from objstore.storage.spool import SpoolFile
 from objstore.storage.store_identities import IdentityStore
 from objstore.storage.store_outbox import Outbox
@@ -138,6 +139,10 @@ class Store:
             reader.close()
         self._mark.close()
         os.close(self._start_lock)
+
+    async def keep_spare(self) -> None:
+        """Have the room that a start on a full disk needs, if there is enough now."""
+        await asyncio.to_thread(keep_room, self.folder, self._reserve)
 
     # Reads.
 

@@ -3,14 +3,15 @@
 The server's folder is on a small tmpfs. Writers change things of their own, of every kind: objects
 in the index, in files, in parts, copies, tags, settings of buckets, KMS keys and aliases, IAM
 policies. First they fill the disk down to the reserve that the server keeps; then something else
-takes the last block; then that goes away. All the while every answer must be a success or an error
-of the service's own, what was read before must be read again, and deletes must succeed. After an
-error a thing is what it was or what it was to become.
+takes the last block, and the server is stopped and started; then that goes away. All the while
+every answer must be a success or an error of the service's own, what was read before must be read
+again, and deletes must succeed. After an error a thing is what it was or what it was to become.
 """
 
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
@@ -251,6 +253,31 @@ class Run:
                 return
             time.sleep(0.1)
 
+    def restart(self) -> None:
+        """A server must stop, and start again, on the full disk."""
+        self.server.stop()
+        self.disk.take_all()
+        port = str(urlsplit(self.server.endpoint).port)
+        self.server = Server(self.disk.folder, WORKERS, flags=("--port", port))
+
+    def refuse_to_start(self) -> None:
+        """Without any room left to start in, a start says so in one line and changes nothing."""
+        self.server.stop()
+        self.disk.take_all()
+        before = contents_of(self.disk.folder)
+        command = [sys.executable, "-m", "objstore", "serve", "--dev", "--port", "0"]
+        done = subprocess.run(
+            [*command, "--data", str(self.disk.folder)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=WORKER_SECONDS_MAX,
+        )
+        if done.returncode == 0 or not re.fullmatch("Error: the disk .* is full.*\n", done.stderr):
+            self.tally.wrong.append(f"a start without room: {done.returncode} {done.stderr}")
+        if contents_of(self.disk.folder) != before:
+            self.tally.wrong.append("a start without room changed the folder")
+
     def verify(self) -> None:
         together(self.writers, Writer.verify)
 
@@ -276,6 +303,12 @@ class Run:
                 self.tally.lost.append(f"records, changes in the trail: {found}, not {expected}")
                 return
             time.sleep(0.1)
+
+
+def contents_of(folder: Path) -> dict[Path, tuple[int, int]]:
+    """The files of a folder, with their sizes and when they were written."""
+    found = ((path, path.stat()) for path in folder.rglob("*"))
+    return {path: (one.st_size, one.st_mtime_ns) for path, one in found}
 
 
 def changes_in(trail: Path) -> tuple[int, int]:
@@ -311,10 +344,14 @@ def harm(run: Run) -> Tally:
     run.disk.take_all()
     run.replace_a_worker()
     run.verify()
+    run.restart()
+    run.verify()
+    run.delete()
     run.disk.give_back()
     run.write_again()
     run.verify()
-    run.server.stop()
+    run.refuse_to_start()
+    run.disk.give_back()
     run.tally.wrong += [f"{one.subject}: {one.problem.value}" for one in check(run.disk.folder)]
     return run.tally
 
@@ -326,11 +363,11 @@ def main(seed: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="objstore-disk-full-"))
     try:
         with Disk(folder / "data") as disk:
-            server = Server(disk.folder, WORKERS)
+            run = Run(disk, Server(disk.folder, WORKERS), seed)
             try:
-                tally = harm(Run(disk, server, seed))
+                tally = harm(run)
             finally:
-                server.kill()
+                run.server.kill()
         log = (folder / "data.log").read_text()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,8 @@
 import json
+import os
 from base64 import b64encode
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -128,6 +130,14 @@ def test_a_seed_has_a_largest_size(
     monkeypatch.setattr(compose, "SEED_BYTES_MAX", 10)
     with pytest.raises(StartError, match="larger than 10 bytes"):
         started(Settings(data, dev=True, seed=seed))
+
+
+def test_a_start_without_room_changes_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = SimpleNamespace(f_bavail=0, f_frsize=4096, f_blocks=1000)
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    with pytest.raises(StartError, match=r"^the disk of .* is full, free some of it: 0 bytes"):
+        compose.have_room(Settings(data=data))
+    assert list(data.iterdir()) == []
 
 
 def test_a_lost_key_store_is_one_message_and_changes_nothing(data: Path) -> None:

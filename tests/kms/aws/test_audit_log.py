@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,6 +175,32 @@ def test_a_full_disk_leaves_whole_lines_in_one_file(
     monkeypatch.undo()
     log.close()
     assert names(folder) == [str(number) for number in range(10)]
+
+
+def test_it_keeps_off_the_last_room_until_it_is_closed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    free = 1_000_000
+
+    def measured(_: int) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=free, f_frsize=1)
+
+    monkeypatch.setattr(os, "fstatvfs", measured)
+    log = AuditLog(folder, FixedClock(NOW), free_bytes_min=1_000_000)
+    for name in ("a", "b"):
+        log.record(event(name))
+        log.flush()
+    assert names(folder) == []
+    assert "the room that is left is kept" in caplog.text
+    free = 1_100_000
+    log.flush()
+    assert names(folder) == ["a", "b"]
+    free = 10_000
+    log.record(event("c"))
+    log.flush()
+    assert names(folder) == ["a", "b"]
+    log.close()
+    assert names(folder) == ["a", "b", "c"]
 
 
 def test_what_a_full_disk_did_not_take_until_the_end_is_told(
