@@ -82,6 +82,7 @@ def import_key_material(
     )
 
     def take(edit: Edit, stored: Key) -> Key:
+        _check_members(stored, import_type, key_material_description, key_material_id)
         material = _place(stored, edit.materials(stored), asked, now)
         edit.put_material(request.store.wrap(material, backing))
         changed = replace(stored, material_id=stored.material_id or material.material_id)

@@ -36,10 +36,7 @@ def replicate_key(
     tags: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     key = request.own(key_id)
-    if not key.multi_region or key.replica:
-        raise KMSError(
-            "UnsupportedOperationException", f"{key.arn} is not a multi-region primary key."
-        )
+    _check_replicates(key)
     _check_region(key, replica_region)
     there = request.in_region(replica_region)
     there.allow_account("CreateKey")
@@ -66,6 +63,7 @@ def replicate_key(
         draft = with_policy(there, draft, policy, bypass=bypass_policy_lockout_safety_check)
 
     def copy(edit: Edit, stored: Key) -> Key:
+        _check_replicates(stored)
         if edit.key(key.account, replica_region, key.key_id) is not None:
             raise KMSError(
                 "AlreadyExistsException",
@@ -85,8 +83,7 @@ def replicate_key(
 
 def update_primary_region(request: Request, *, key_id: str, primary_region: str) -> dict[str, Any]:
     key = request.own(key_id)
-    if not key.multi_region or key.replica:
-        raise KMSError("KMSInvalidStateException", f"{key.arn} is not a multi-Region primary key.")
+    _check_primary(key)
     check_state(key, request.operation)
     if primary_region == key.region:
         return {}
@@ -101,6 +98,7 @@ def update_primary_region(request: Request, *, key_id: str, primary_region: str)
     settles_at = request.clock.now() + UPDATING_SECONDS
 
     def exchange(edit: Edit, stored: Key) -> Key:
+        _check_primary(stored)
         successor = edit.key(key.account, primary_region, key.key_id)
         if successor is None:
             raise missing
@@ -142,6 +140,20 @@ def _described(request: Request, replica: Key) -> dict[str, Any]:
     if replica.tags:
         reply["ReplicaTags"] = [{"TagKey": name, "TagValue": value} for name, value in replica.tags]
     return reply
+
+
+def _check_replicates(key: Key) -> None:
+    """Raise UnsupportedOperationException unless `key` is a primary."""
+    if not key.multi_region or key.replica:
+        raise KMSError(
+            "UnsupportedOperationException", f"{key.arn} is not a multi-region primary key."
+        )
+
+
+def _check_primary(key: Key) -> None:
+    """The same in the words of UpdatePrimaryRegion."""
+    if not key.multi_region or key.replica:
+        raise KMSError("KMSInvalidStateException", f"{key.arn} is not a multi-Region primary key.")
 
 
 def _check_region(key: Key, region: str) -> None:

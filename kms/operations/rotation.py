@@ -21,6 +21,7 @@ ON_DEMAND_ROTATIONS_MAX = 25
 CONFLICT_SECONDS = 20 * 60
 PAGE_DEFAULT = 100
 ALL_KEY_MATERIAL = "ALL_KEY_MATERIAL"
+_PENDING_DELETION = (KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION)
 
 
 def enable_key_rotation(
@@ -32,6 +33,7 @@ def enable_key_rotation(
     _check_generated(key)
 
     def enable(edit: Edit, stored: Key) -> Key:
+        _check_primary(request, stored)
         running = stored.rotation_period_days
         period = rotation_period_in_days or running or PERIOD_DAYS_DEFAULT
         if period == running:
@@ -48,10 +50,12 @@ def disable_key_rotation(request: Request, *, key_id: str) -> dict[str, Any]:
     check_state(key, request.operation)
     _check_primary(request, key)
     _check_generated(key)
-    request.change(
-        key,
-        lambda edit, stored: replace(stored, rotation_period_days=None, next_rotation_at=None),
-    )
+
+    def disable(edit: Edit, stored: Key) -> Key:
+        _check_primary(request, stored)
+        return replace(stored, rotation_period_days=None, next_rotation_at=None)
+
+    request.change(key, disable)
     return {}
 
 
@@ -63,7 +67,8 @@ def get_key_rotation_status(request: Request, *, key_id: str) -> dict[str, Any]:
     period = holder.rotation_period_days
     status: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": False}
     following = holder.next_rotation_at
-    if period is not None and following is not None and key.state is not KeyState.PENDING_DELETION:
+    waits = key.state in _PENDING_DELETION or holder.state in _PENDING_DELETION
+    if period is not None and following is not None and not waits:
         status["KeyRotationEnabled"] = True
         status["RotationPeriodInDays"] = period
         status["NextRotationDate"] = date_of(following)
@@ -79,6 +84,7 @@ def rotate_key_on_demand(request: Request, *, key_id: str) -> dict[str, Any]:
     now = request.clock.now()
 
     def begin(edit: Edit, stored: Key) -> Key:
+        _check_primary(request, stored)
         if stored.on_demand_at is not None:
             return stored
         _check_on_demand(stored, edit.materials(stored), now)
@@ -153,7 +159,7 @@ def _check_rotates(request: Request, key: Key) -> None:
 
 
 def _check_primary(request: Request, key: Key) -> None:
-    """Rotation is the primary's business."""
+    """Rotation is the primary's business, which a key may stop being before its transaction."""
     if key.replica:
         raise KMSError(
             "UnsupportedOperationException",

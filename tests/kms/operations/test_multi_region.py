@@ -231,6 +231,56 @@ def test_primaries_that_cannot_be(client: Any, away: Any, key: str, clock: Fixed
     )
 
 
+@pytest.mark.parametrize(
+    ("operation", "more", "code"),
+    [
+        ("EnableKeyRotation", {}, "UnsupportedOperationException"),
+        ("DisableKeyRotation", {}, "UnsupportedOperationException"),
+        ("RotateKeyOnDemand", {}, "UnsupportedOperationException"),
+        ("ReplicateKey", {"replica_region": FAR}, "UnsupportedOperationException"),
+        ("UpdatePrimaryRegion", {"primary_region": AWAY}, "KMSInvalidStateException"),
+    ],
+)
+def test_what_a_primary_is_asked_when_it_stops_being_one(
+    client: Any,
+    away: Any,
+    key: str,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    more: dict[str, Any],
+    code: str,
+) -> None:
+    """Another process is faster: between the look at the key and the transaction."""
+    replicate(client, clock, key, AWAY)
+    client.metadata(key)
+    store, edit = client.service.store, client.service.store.edit
+
+    def overtaken() -> Any:
+        monkeypatch.setattr(store, "edit", edit)
+        client("UpdatePrimaryRegion", key_id=key, primary_region=AWAY)
+        clock.advance(5)
+        client.metadata(key)
+        return edit()
+
+    monkeypatch.setattr(store, "edit", overtaken)
+    assert client.refused(operation, key_id=key, **more)[0] == code
+    assert not away("GetKeyRotationStatus", key_id=id_of(key))["KeyRotationEnabled"]
+
+
+def test_a_key_that_waits_for_its_replicas_does_not_rotate(
+    client: Any, away: Any, key: str, clock: FixedClock
+) -> None:
+    replicate(client, clock, key, AWAY)
+    client("EnableKeyRotation", key_id=key)
+    client("ScheduleKeyDeletion", key_id=key)
+    for one in (client, away):
+        assert not one("GetKeyRotationStatus", key_id=id_of(key))["KeyRotationEnabled"]
+    client("CancelKeyDeletion", key_id=key)
+    for one in (client, away):
+        assert one("GetKeyRotationStatus", key_id=id_of(key))["KeyRotationEnabled"]
+
+
 def test_a_primary_waits_for_its_replicas(
     client: Any, away: Any, key: str, clock: FixedClock, audit: MemorySink
 ) -> None:
