@@ -263,6 +263,7 @@ def _permits(grant: Grant, asked: Asked) -> bool:
         tuple(asked.arguments.get("operations") or ()),
         pairs(constraints.get("EncryptionContextEquals")),
         pairs(constraints.get("EncryptionContextSubset")),
+        constraints.get("SourceArn", ""),
     )
 
 

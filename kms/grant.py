@@ -70,10 +70,16 @@ class Grant:
         return action in _ALWAYS or self._admits(context)
 
     def permits_granting(
-        self, operations: tuple[str, ...], equals: Pairs | None, subset: Pairs | None
+        self,
+        operations: tuple[str, ...],
+        equals: Pairs | None,
+        subset: Pairs | None,
+        source_arn: str,
     ) -> bool:
         """Whether this allows to make a grant, which may not allow more than this one."""
         if not {CREATE_GRANT, *operations} <= set(self.operations):
+            return False
+        if self.source_arn not in ("", source_arn):
             return False
         if self.equals is not None:
             return equals is not None and _folded(equals) == _folded(self.equals)

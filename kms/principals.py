@@ -27,7 +27,7 @@ class Principals:
 
         `member` is what the refusal of a unique id calls it, if it is to be bound for good.
         """
-        if name.endswith(_SERVICE_SUFFIX) and ":" not in name:
+        if is_service(name):
             return name
         if not name.startswith("arn:"):
             return self._known(name, member)
@@ -87,6 +87,11 @@ class Principals:
         if entity is None or wanted not in ("", entity.arn):
             raise _invalid(wanted or shown)
         return entity.unique_id
+
+
+def is_service(name: str) -> bool:
+    """Whether a principal is a service, whose name (`s3.amazonaws.com`) stands for itself."""
+    return name.endswith(_SERVICE_SUFFIX) and ":" not in name
 
 
 def _split(resource: str) -> tuple[str, str]:

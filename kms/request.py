@@ -104,11 +104,7 @@ class Request:
 
     def own(self, key_id: str) -> Key:
         """The key of an operation on the key itself: no alias names it; its state is not asked."""
-        if "alias/" in key_id:
-            raise KMSError(
-                "InvalidArnException", "Key Aliases are not supported for this operation."
-            )
-        key = self.resolve(key_id)
+        key = self.resolve_itself(key_id)
         self.allow(self.operation, key)
         return key
 
@@ -127,6 +123,14 @@ class Request:
             if changed != stored:
                 edit.put_key(changed)
         return changed
+
+    def resolve_itself(self, key_id: str) -> Key:
+        """The key that `key_id` names where aliases are not taken: an id or a key ARN."""
+        if "alias/" in key_id:
+            raise KMSError(
+                "InvalidArnException", "Key Aliases are not supported for this operation."
+            )
+        return self.resolve(key_id)
 
     def resolve(self, key_id: str, *, action: str | None = None) -> Key:
         """The key that `key_id` names: an id, a key ARN, an alias or an alias ARN."""

@@ -10,12 +10,14 @@ from typing import Any
 from kms import grant_token
 from kms.authorize import denied, denied_elsewhere, pairs
 from kms.aws import arn
+from kms.aws.arn import ARN
 from kms.aws.identity import PrincipalKind
 from kms.errors import KMSError
 from kms.grant import CREATE_GRANT, Grant, operations_for
 from kms.grant_token import GRANT_ID_BYTES
 from kms.key import SYMMETRIC_DEFAULT, Key, check_state
 from kms.paging import marker_of, position_of
+from kms.principals import is_service
 from kms.quotas import exceeded
 from kms.request import Request
 from kms.specs import GENERATE_VERIFY_MAC
@@ -131,6 +133,8 @@ def list_retirable_grants(
         ) from None
     if not retiree:
         raise _invalid("You must specify RetiringPrincipal.")
+    if retiring_principal is not None and _account_of(request, retiree) != request.caller.account:
+        raise denied_elsewhere(request.caller, request.operation)
     found = request.store.grants.retirable(
         request.caller.region, retiree, after=after, limit=limit + 1
     )
@@ -188,7 +192,7 @@ def _retired(
     if token is not None or key_id is None or grant_id is None:
         raise _invalid("You must specify either a GrantToken, or a KeyId and a GrantId.")
     _check_id(grant_id)
-    key = request.resolve(key_id)
+    key = request.resolve_itself(key_id)
     found = request.store.grants.get(grant_id)
     if found is not None and _key_name(found) == _name(key):
         return found
@@ -238,6 +242,9 @@ def _entry(request: Request, grant: Grant) -> dict[str, Any]:
     }
     if grant.retiree:
         entry["RetiringPrincipal"] = shown(grant.retiree)
+    for role, bound in (("Grantee", grant.grantee), ("Retiring", grant.retiree)):
+        if is_service(bound):
+            entry[f"{role}ServicePrincipal"] = bound
     constraints = {
         EQUALS: None if grant.equals is None else dict(grant.equals),
         SUBSET: None if grant.subset is None else dict(grant.subset),
@@ -258,6 +265,13 @@ def _one_of(request: Request, role: str, principal: str | None, service: str | N
         member = f"{role}Principal" if creating else ""
         return request.authorizer.principals.bind(principal, member=member)
     return service or ""
+
+
+def _account_of(request: Request, bound: str) -> str:
+    """The account of a bound principal; "" of a service."""
+    if is_service(bound):
+        return ""
+    return ARN.parse(request.authorizer.principals.shown(bound)).account
 
 
 def _check_operations(key: Key, operations: Sequence[str]) -> None:

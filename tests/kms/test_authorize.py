@@ -227,6 +227,23 @@ def test_operations_without_a_key(client: Any) -> None:
     assert "kms:TagResource" in bob.refused("CreateKey", tags=tags)[1]
 
 
+def test_whose_retirable_grants_are_listed(client: Any) -> None:
+    theirs = f"arn:aws:iam::{OTHER}:root"
+    client(
+        "CreateGrant",
+        key_id=client.key(),
+        grantee_principal=theirs,
+        retiring_principal=theirs,
+        operations=["Encrypt"],
+    )
+    code, message = client.refused("ListRetirableGrants", retiring_principal=theirs)
+    assert code == "AccessDeniedException"
+    assert message.endswith(ELSEWHERE)
+    stranger = client.as_(caller_of(user(OTHER, POLICIES[ALLOW])))
+    (grant,) = stranger("ListRetirableGrants", retiring_principal=theirs)["Grants"]
+    assert grant["RetiringPrincipal"] == theirs
+
+
 def test_listing_a_keys_aliases_asks_the_callers_own_policies_alone(client: Any) -> None:
     arn = client.key()
     client("CreateAlias", alias_name="alias/a", target_key_id=arn)

@@ -99,7 +99,17 @@ def test_a_grant_made_by_a_grant_is_no_wider(
     subset: Pairs | None,
     expected: bool,
 ) -> None:
-    assert grant.permits_granting(operations, equals, subset) is expected
+    assert grant.permits_granting(operations, equals, subset, "") is expected
+
+
+@pytest.mark.parametrize(
+    ("source_arn", "expected"),
+    [("arn:aws:s3:::b", True), ("arn:aws:s3:::c", False), ("", False)],
+)
+def test_a_grant_made_by_a_grant_is_for_the_same_resource(source_arn: str, expected: bool) -> None:
+    grant = replace(GRANT, source_arn="arn:aws:s3:::b")
+    assert grant.permits_granting(("Decrypt",), None, None, source_arn) is expected
+    assert GRANT.permits_granting(("Decrypt",), None, None, source_arn)
 
 
 def test_grants_that_say_the_same() -> None:
