@@ -72,7 +72,8 @@ class Request:
         client = scope.get("client")
         self.source_ip: str = client[0] if client else ""
         self.secure = scope["scheme"] == "https"
-        self.connection: Any = scope.get("objstore.connection")
+        # Taken out of the scope, which it holds: a cycle would keep every request from being freed.
+        self.connection: Any = scope.pop("objstore.connection", None)
         self.receive = receive
         self.request_id = new_request_id()
         self.host_id = _PROCESS_HOST_ID
