@@ -1,9 +1,10 @@
 """Writes the audit trail: CloudTrail records, one a line, in files of one folder.
 
-Recording costs a request one append. A thread turns what was gathered into lines, writes them and
-has the disk take them, a few times a second; a crash loses that much at most. Every process has
-files of its own, begun anew when they are large or old, so processes need no lock. The oldest files
-go when all together are too many, or too old.
+Recording costs a request one append. A thread turns what was gathered into lines and writes them,
+often while there is much to write, so that it never holds up requests for long; it has the disk
+take them a few times a second. A crash loses that much at most. Every process has files of its own,
+begun anew when they are large or old, so processes need no lock. The oldest files go when all
+together are too many, or too old.
 
 A file is named by the time of its first event, so that names sort by age. If the disk refuses,
 or has so little room that what it has is kept for deletes and changes of keys, events wait in
@@ -25,7 +26,9 @@ from kms.aws.audit_record import lines_of
 from kms.aws.clock import Clock, monotonic, utc
 
 LOG = logging.getLogger("kms.audit")
-FLUSH_SECONDS = 0.25
+QUIET_SECONDS = 0.25  # between two looks at whether there is something to write
+BUSY_SECONDS = 0.02
+SYNC_SECONDS = 0.25
 PENDING_MAX = 200_000
 EVENTS_PER_WRITE_MAX = 128
 FILE_BYTES_MAX = 8 * 1024 * 1024
@@ -73,18 +76,9 @@ class AuditLog:
         self._pending.append(event)
 
     def flush(self) -> None:
-        """Write what was recorded so far."""
+        """Write what was recorded so far, and have the disk take it."""
         with self._lock:
-            count = len(self._pending)
-            while count > 0:
-                some = [self._pending.popleft() for _ in range(min(count, EVENTS_PER_WRITE_MAX))]
-                count -= len(some)
-                try:
-                    self._write(some)
-                except OSError as error:
-                    self._keep(some, error)
-                    return
-            if self._unsynced:
+            if self._write_pending() and self._unsynced:
                 os.fdatasync(self._descriptor)
                 self._unsynced = False
 
@@ -107,12 +101,32 @@ class AuditLog:
         self._close_file()
 
     def _run(self) -> None:
-        while not self._stopping.wait(FLUSH_SECONDS):
-            if self._pending:
-                try:
+        pause, sync_at = QUIET_SECONDS, 0.0
+        while not self._stopping.wait(pause):
+            busy = bool(self._pending) and not self._broken
+            pause = BUSY_SECONDS if busy else QUIET_SECONDS
+            try:
+                if self._unsynced and monotonic() >= sync_at:
                     self.flush()
-                except OSError:
-                    LOG.exception("the disk may not have all of the audit trail")
+                    sync_at = monotonic() + SYNC_SECONDS
+                elif self._pending:
+                    with self._lock:
+                        self._write_pending()
+            except OSError:
+                LOG.exception("the disk may not have all of the audit trail")
+
+    def _write_pending(self) -> bool:
+        """Write what was recorded so far; False if the disk did not take all of it."""
+        count = len(self._pending)
+        while count > 0:
+            some = [self._pending.popleft() for _ in range(min(count, EVENTS_PER_WRITE_MAX))]
+            count -= len(some)
+            try:
+                self._write(some)
+            except OSError as error:
+                self._keep(some, error)
+                return False
+        return True
 
     def _keep(self, events: list[Event], error: OSError) -> None:
         """The disk did not take these: try again later.
