@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 """
 
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +43,13 @@ from objstore.transfer.encryption import choose
 from objstore.transfer.integrity import DEFAULT_ALGORITHM, Digests, shown
 from objstore.transfer.publish import FULL_OBJECT, Description, publish, publishable, single_part
 from objstore.transfer.receive import receive
-from objstore.transfer.source import CopySource, copy_source, open_key, plaintext
+from objstore.transfer.source import (
+    CopySource,
+    check_copied_size,
+    copy_source,
+    open_key,
+    plaintext,
+)
 
 COPY, REPLACE = "COPY", "REPLACE"
 REDIRECT = "x-amz-website-redirect-location"
@@ -96,6 +103,7 @@ async def copy_object(
         source = copy_source(
             call, named.copy_source, expected_owner=named.expected_source_bucket_owner
         )
+        check_copied_size(source.stored.size)
         check_copy_source(source_conditions, source.stored, call.services.clock)
         _check_self_copy(call, key, source, directives, headers, encryption)
         named_attributes = _attributes(call, key, source, directives, attributes)
@@ -142,9 +150,11 @@ async def _copy(
                 want_md5=plain_md5,
             )
             size = source.stored.size
-            body = await plaintext(call, source, source_key, start=0, stop=size)
-            steps.decrypted(call.trace, start=0, stop=size)
-            received = await receive(services.store, envelope.key, body, digests=digests)
+            async with aclosing(
+                await plaintext(call, source, source_key, start=0, stop=size)
+            ) as body:
+                steps.decrypted(call.trace, start=0, stop=size)
+                received = await receive(services.store, envelope.key, body, digests=digests)
             steps.encrypted(call.trace, envelope, received)
             new = publishable(
                 envelope,

@@ -4,6 +4,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 """
 
 import secrets
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from objstore.call import Call, Reply
@@ -51,7 +52,7 @@ from objstore.transfer.integrity import (
 from objstore.transfer.publish import Description, random_etag
 from objstore.transfer.ranges import parse_copy_range
 from objstore.transfer.receive import Raw, Received, Source, commit, receive
-from objstore.transfer.source import copy_source, open_key, plaintext
+from objstore.transfer.source import check_copied_size, copy_source, open_key, plaintext
 from objstore.transfer.upload import (
     check_algorithm,
     check_part_number,
@@ -65,8 +66,6 @@ from objstore.transfer.upload import (
 )
 
 PART_BYTES_MAX = 5 * 1024**3
-PARTS_LISTED_MAX = 1000
-UPLOADS_LISTED_MAX = 1000
 UPLOAD_ID_BYTES = 32
 UPLOAD_ID_TIME_DIGITS = 12
 
@@ -238,6 +237,7 @@ async def _copy_part(
     size = source.stored.size
     text = copied.copy_source_range
     start, stop = (0, size) if text is None else parse_copy_range(text, size)
+    check_copied_size(stop - start)
     kept = kept_algorithm(upload)
     digests = Digests(None, kept=kept, want_md5=manifest.mode is Mode.SSE_S3)
     steps.found(call.trace, source.bucket, source.manifest, source.stored)
@@ -245,9 +245,11 @@ async def _copy_part(
     try:
         data_key = open_upload_key(call, upload, recipe, keys.target)
         try:
-            body = await plaintext(call, source, source_key, start=start, stop=stop)
-            steps.decrypted(call.trace, start=start, stop=stop)
-            part, received = await _take(call, upload, number, data_key, body, digests)
+            async with aclosing(
+                await plaintext(call, source, source_key, start=start, stop=stop)
+            ) as body:
+                steps.decrypted(call.trace, start=start, stop=stop)
+                part, received = await _take(call, upload, number, data_key, body, digests)
             steps.encrypted(call.trace, manifest, received)
         finally:
             steps.wipe_opened(call.trace, data_key)

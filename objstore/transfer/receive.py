@@ -52,10 +52,19 @@ class Body(Source[Any], Announcing, Protocol):
     """The body of a whole object, whose sender may announce checksums that come after it."""
 
 
-class Plaintext:
-    """A `Source` for bytes that this server has itself: `length` bytes of a copy's source."""
+class Closing(AsyncIterable[Buffer], Protocol):
+    """Bytes that hold something open until they are read or closed."""
 
-    def __init__(self, length: int, data: AsyncIterable[Buffer]) -> None:
+    async def aclose(self) -> None: ...
+
+
+class Plaintext:
+    """A `Source` for bytes that this server has itself: `length` bytes of a copy's source.
+
+    Whoever made one closes it.
+    """
+
+    def __init__(self, length: int, data: Closing) -> None:
         self.length = length
         self._data = data
         self._seen = 0
@@ -72,6 +81,10 @@ class Plaintext:
         if self._seen != self.length:
             raise S3Error("IncompleteBody")
         return {}
+
+    async def aclose(self) -> None:
+        """Let go of what the bytes come from, read or not."""
+        await self._data.aclose()
 
 
 @value_class(frozen=True, slots=True)

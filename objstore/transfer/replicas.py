@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-i
 """
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -68,15 +69,17 @@ async def replicate(
             start = 0
             for part in manifest.parts:
                 stop = start + part.length
-                body = await plaintext(call, named, source_key, start=start, stop=stop)
-                steps.decrypted(call.trace, start=start, stop=stop)
                 digests = Digests(None, kept=_algorithm(manifest))
                 inline = len(manifest.parts) == 1
-                received.append(
-                    await receive(
-                        services.store, envelope.key, body, digests=digests, inline=inline
+                async with aclosing(
+                    await plaintext(call, named, source_key, start=start, stop=stop)
+                ) as body:
+                    steps.decrypted(call.trace, start=start, stop=stop)
+                    received.append(
+                        await receive(
+                            services.store, envelope.key, body, digests=digests, inline=inline
+                        )
                     )
-                )
                 steps.encrypted(call.trace, envelope, received[-1])
                 start = stop
             new = publishable(

@@ -211,7 +211,7 @@ async def send(
     manifest: Manifest,
     start: int,
     stop: int,
-) -> Body:
+) -> bytes | Sending:
     """The plaintext bytes `start` to `stop` of an object, its first batch already verified.
 
     Bytes for an object that lies inline, else an iterator. `data_key` stays the caller's to wipe.

@@ -1,6 +1,6 @@
 """Finding stored objects and opening their keys: for reads, and for the sources of copies."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -15,8 +15,7 @@ from objstore.transfer import archive, steps, versions
 from objstore.transfer.receive import Plaintext
 from objstore.transfer.send import send
 
-COPY_SOURCE_BYTES_MAX = 5 * 1024**3
-# Errors of HEAD have no body: this tells an object that never was from one that was deleted.
+COPIED_BYTES_MAX = 5 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +141,18 @@ def copy_source(call: Call, text: str, *, expected_owner: str | None) -> CopySou
             "The source of a copy request may not specifically refer to a delete marker by "
             "version id.",
         ) from None
-    if stored.size > COPY_SOURCE_BYTES_MAX:
+    _check_active(stored, int(call.services.clock.now() * 1000))
+    return CopySource(bucket, key, version_id, stored, decode(stored.manifest))
+
+
+def check_copied_size(size: int) -> None:
+    """Return if one request may copy so much: of a larger source, parts. Raises InvalidRequest."""
+    if size > COPIED_BYTES_MAX:
         raise S3Error(
             "InvalidRequest",
             "The specified copy source is larger than the maximum allowable size for a copy "
-            f"source: {COPY_SOURCE_BYTES_MAX}",
+            f"source: {COPIED_BYTES_MAX}",
         )
-    _check_active(stored, int(call.services.clock.now() * 1000))
-    return CopySource(bucket, key, version_id, stored, decode(stored.manifest))
 
 
 def _check_active(stored: StoredObject, now_ms: int) -> None:
@@ -162,7 +165,10 @@ def _check_active(stored: StoredObject, now_ms: int) -> None:
 async def plaintext(
     call: Call, source: CopySource, data_key: bytearray, *, start: int, stop: int
 ) -> Plaintext:
-    """The bytes `start` to `stop` of a copy's source, on their way to `receive`."""
+    """The bytes `start` to `stop` of a copy's source, on their way to `receive`.
+
+    Whoever asks for them closes them, since `receive` may fail before it has read them all.
+    """
     body = await send(
         call.services.store,
         data_key,
@@ -174,7 +180,7 @@ async def plaintext(
     return Plaintext(stop - start, _once(body) if isinstance(body, bytes) else body)
 
 
-async def _once(data: bytes) -> AsyncIterator[Buffer]:
+async def _once(data: bytes) -> AsyncGenerator[Buffer]:
     yield data
 
 

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 from hashlib import md5
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from kms.aws.errors import AWSError
 from objstore.checksum import Algorithm, ChecksumHeaders, checksum
 from objstore.crypt.sse import EncryptionHeaders
 from objstore.operations import multipart
+from objstore.operations.copy import SourceNamed
 from objstore.operations.multipart import CopiedPart
-from objstore.storage.records import BlobMissingError
+from objstore.storage.records import BlobMissingError, NoSpaceError
+from objstore.transfer import source
 from objstore.transfer.conditions import CopySourceConditions
 from objstore.transfer.content import ContentHeaders
 
@@ -212,6 +215,46 @@ async def test_parts_that_cannot_be_copied(
     with pytest.raises(AWSError) as caught:
         await copy_part(s3, upload_id, copied)
     assert (caught.value.code, caught.value.status) == (code, status)
+
+
+async def test_a_source_too_large_for_one_copy_is_copied_in_parts(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "COPIED_BYTES_MAX", 200_000)
+    await s3.put("from", DATA)
+    upload_id = await s3.begin("k")
+    with pytest.raises(AWSError, match="larger than the maximum"):
+        await copy_part(s3, upload_id, CopiedPart("bucket/from"))
+    with pytest.raises(AWSError, match="larger than the maximum"):
+        await copy_part(s3, upload_id, CopiedPart("bucket/from", "bytes=0-200000"))
+    result = (await copy_part(s3, upload_id, CopiedPart("bucket/from", "bytes=0-199999")))[
+        "CopyPartResult"
+    ]
+    await s3.complete("k", upload_id, {1: result})
+    assert (await s3.get("k"))[1] == DATA[:200_000]
+
+
+async def test_a_copy_that_finds_no_room_lets_go_of_its_source(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await s3.put("from", DATA * 10)
+    upload_id = await s3.begin("k")
+
+    def new_blob(store: Any, size: int) -> Any:
+        raise NoSpaceError("full")
+
+    monkeypatch.setattr(type(s3.store), "new_blob", new_blob)
+    with pytest.raises(AWSError, match="ServiceUnavailable"):
+        await copy_part(s3, upload_id, CopiedPart("bucket/from"))
+    with pytest.raises(AWSError, match="ServiceUnavailable"):
+        await s3.call("CopyObject", key="k", named=SourceNamed("bucket/from"))
+    assert open_blobs(s3.folder) == []
+
+
+def open_blobs(folder: Path) -> list[str]:
+    """The blob files that this process has open."""
+    links = [entry.readlink() for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    return [str(link) for link in links if link.is_relative_to(folder / "blobs")]
 
 
 async def test_conditions_on_the_source_of_a_part(s3: Any) -> None:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +204,7 @@ async def test_other_failures_stay_what_they_are(store: Store) -> None:
 
 
 async def test_plaintext_of_a_copy_must_be_whole(store: Store, data_key: bytearray) -> None:
-    async def data() -> AsyncIterator[bytes]:
+    async def data() -> AsyncGenerator[bytes]:
         yield b"12"
         yield b"345"
 

@@ -11,6 +11,7 @@ from objstore.crypt.sse import EncryptionHeaders
 from objstore.storage.records import StoredObject
 from objstore.transfer import source
 from objstore.transfer.source import (
+    check_copied_size,
     copy_source,
     find,
     open_key,
@@ -170,7 +171,7 @@ async def test_a_foreign_wrapped_key_opens_nothing(s3: Any) -> None:
         open_key(call_of(s3), s3.bucket, stored, foreign)
 
 
-async def test_the_source_of_a_copy(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_source_of_a_copy(s3: Any) -> None:
     await s3.put("k", b"0123456789" * 20_000)
     found = copy_source(call_of(s3), "/bucket/k", expected_owner="123456789012")
     assert (found.bucket, found.key, found.version_id) == (s3.bucket, "k", None)
@@ -179,9 +180,13 @@ async def test_the_source_of_a_copy(s3: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert body.length == 149_995
     data = b"".join([bytes(batch) async for batch in body.batches()])
     assert data == (b"0123456789" * 20_000)[5:150_000]
-    monkeypatch.setattr(source, "COPY_SOURCE_BYTES_MAX", 199_999)
-    with pytest.raises(AWSError, match="larger than the maximum"):
-        copy_source(call_of(s3), "/bucket/k", expected_owner=None)
+
+
+def test_one_request_copies_five_gibibytes() -> None:
+    check_copied_size(5 * 1024**3)
+    with pytest.raises(AWSError, match="larger than the maximum") as caught:
+        check_copied_size(5 * 1024**3 + 1)
+    assert caught.value.code == "InvalidRequest"
 
 
 async def test_plaintext_of_a_small_source(s3: Any) -> None:
