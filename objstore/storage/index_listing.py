@@ -23,6 +23,7 @@ _LISTED = (
     "delete_marker, sequence"
 )
 _OBJECTS = f"SELECT {_LISTED} FROM objects WHERE bucket_id = ? AND key >= ?"
+_OLDER = f"SELECT {_LISTED} FROM objects WHERE bucket_id = ? AND key = ? AND sequence < ?"
 _OBJECT_ORDER = " ORDER BY key, sequence DESC"
 _UPLOADS = f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE bucket_id = ?"
 
@@ -151,9 +152,14 @@ def list_versions(
         below = _sequence(connection, asked.bucket_id, after_key, after_version)
         fresh = after_key + b"\0" if after_key and not after_version else after_key
         start: bytes | None = max(asked.prefix, fresh)
+        if below is not None and start == after_key:
+            # What is left of this key is older than a version that is there.
+            values = (asked.bucket_id, after_key, below)
+            rows = _bounded(connection, _OLDER, values, asked, _OBJECT_ORDER)
+            start = _fill_versions(rows, asked, page, after_key, older=True)
         while start is not None:
             rows = _rows(connection, asked, start)
-            start = _fill_versions(rows, asked, page, (after_key, below))
+            start = _fill_versions(rows, asked, page, after_key)
     return VersionPage(
         tuple([row for row, _ in page.rows]),
         tuple([latest for _, latest in page.rows]),
@@ -175,16 +181,19 @@ def _fill_versions(
     rows: Iterator[Any],
     asked: Range,
     page: _Filling[tuple[StoredObject, bool]],
-    after: tuple[bytes, int | None],
+    after_key: bytes,
+    *,
+    older: bool = False,
 ) -> bytes | None:
-    after_key, below = after
-    current: bytes | None = None
+    """Fill from one scan; returns where to seek next, or None when the page is done.
+
+    `older` tells a scan of what is left of `after_key`, after which the next key follows.
+    """
+    current = after_key if older else None
     for row in rows:
         key = row[0]
         latest = key != current
         current = key
-        if key == after_key and below is not None and row[9] >= below:
-            continue
         group = asked.common_prefix(key)
         if group is None:
             if not page.add((_listed(asked.bucket_id, row), latest), key, row[1]):
@@ -193,7 +202,7 @@ def _fill_versions(
             return None
         else:
             return successor(group)
-    return None
+    return after_key + b"\0" if older else None
 
 
 def list_uploads(

@@ -136,6 +136,28 @@ def test_the_cost_grows_with_the_page() -> None:
     connection.close()
 
 
+def test_later_pages_of_one_keys_versions_cost_no_more() -> None:
+    many = 2000
+    connection = fill([(b"k", False)] * many + [(b"l", False)])
+    asked = Range(BUCKET, b"", b"", 2)
+    steps: list[int] = []
+
+    def step() -> bool:
+        steps.append(1)
+        return False
+
+    connection.set_progress_handler(step, 20)
+    page = list_versions(connection, asked, after_key=b"k", after_version="v1")
+    assert [(row.key, row.version_id) for row in page.versions] == [
+        (b"k", "v0"),
+        (b"l", f"v{many}"),
+    ]
+    assert page.latest == (False, True)
+    assert page.next_key is None
+    assert len(steps) < many // 20
+    connection.close()
+
+
 async def test_uploads_page_by_key_and_id(store: Store, make_upload: Callable[..., Upload]) -> None:
     ids = [("1", b"a"), ("2", b"a"), ("3", b"b/x"), ("4", b"b/y"), ("5", b"c")]
     await asyncio.gather(*[store.create_upload(make_upload(name, key)) for name, key in ids])
