@@ -78,7 +78,7 @@ class Hosting:
         if error.code == "NoSuchKey" and asked.key and not asked.key.endswith("/"):
             folder = asked.key + "/"
             if await self._exists(request, bucket, website.index_key(document, folder)):
-                return _redirected(website.Redirect(302, f"/{quote(folder)}"))
+                return _redirected(website.Redirect(302, _path(folder)))
         elsewhere = website.redirect(document, asked, status=error.status)
         if elsewhere is not None:
             return _redirected(elsewhere)
@@ -105,6 +105,12 @@ class Hosting:
         if request.visit is not None:
             request.visit.error_code = error.code
         return _page(request, error, None)
+
+
+def _path(key: str) -> str:
+    """The path of a key. One that begins with a slash must not look like the name of a host."""
+    first = "%2F" if key.startswith("/") else ""
+    return "/" + first + quote(key.removeprefix("/"))
 
 
 async def _away(response: Response) -> Response | None:

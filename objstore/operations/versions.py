@@ -8,7 +8,13 @@ from typing import Any
 
 from objstore.call import Call, Reply
 from objstore.errors import S3Error
+from objstore.rules import replication
 from objstore.transfer import locks, subresources, versions
+
+REPLICATED = (
+    "A replication configuration is present on this bucket, so you cannot change the versioning "
+    "state. To change the versioning state, first delete the replication configuration."
+)
 
 
 async def put_bucket_versioning(
@@ -27,6 +33,8 @@ async def put_bucket_versioning(
     def set_status(settings: subresources.Settings) -> subresources.Settings:
         if status != versions.ENABLED and locks.SETTING in settings:
             raise S3Error("InvalidBucketState", locks.VERSIONING_MUST_STAY)
+        if status != versions.ENABLED and replication.SETTING in settings:
+            raise S3Error("InvalidBucketState", REPLICATED)
         return {**settings, versions.SETTING: {"Status": status}}
 
     await subresources.change(call, set_status)

@@ -65,7 +65,7 @@ class Site:
 
 @pytest.fixture
 async def site(s3: Any) -> Site:
-    for key in ("index.html", "a/index.html", "page", "error.html"):
+    for key in ("index.html", "a/index.html", "/example.com/index.html", "page", "error.html"):
         await s3.put(key, key.encode())
     away = ContentHeaders(website_redirect_location="https://example.com/away")
     await s3.put("away", b"", headers=away)
@@ -83,6 +83,8 @@ async def configure(site: Site, document: dict[str, Any]) -> None:
         ("/page", 200, "page"),
         ("/a/", 200, "a/index.html"),
         ("/a", 302, "/a/"),
+        ("//example.com", 302, "/%2Fexample.com/"),
+        ("/%2Fexample.com/", 200, "/example.com/index.html"),
         ("/away", 301, "https://example.com/away"),
         ("/nothing", 404, "NoSuchKey"),
         ("/nothing/", 404, "NoSuchKey"),

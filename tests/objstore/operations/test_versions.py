@@ -9,6 +9,7 @@ from objstore.errors import S3Error
 from objstore.operations.copy import Directives, SourceNamed
 from objstore.operations.multipart import CopiedPart
 from objstore.operations.read import Selection
+from objstore.operations.versions import REPLICATED
 from objstore.storage.records import Bucket
 from objstore.transfer.conditions import DeleteConditions, WriteConditions
 from objstore.transfer.locks import VERSIONING_MUST_STAY
@@ -60,11 +61,18 @@ async def test_refused_configurations(s3: Any, members: dict[str, Any], code: st
     assert await s3.call("GetBucketVersioning") == {}
 
 
-async def test_object_lock_keeps_versioning_on(empty_s3: Any) -> None:
-    settings = {
-        "versioning": {"Status": "Enabled"},
-        "object_lock": {"ObjectLockEnabled": "Enabled"},
-    }
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"object_lock": {"ObjectLockEnabled": "Enabled"}}, VERSIONING_MUST_STAY),
+        ({"replication": {"Role": "", "Rules": []}}, REPLICATED),
+    ],
+    ids=["object lock", "replication"],
+)
+async def test_what_keeps_versioning_on(
+    empty_s3: Any, setting: dict[str, Any], message: str
+) -> None:
+    settings = {"versioning": {"Status": "Enabled"}, **setting}
     await empty_s3.store.create_bucket(
         Bucket("bucket", bytes(16), "123456789012", "us-east-1", 0, settings)
     )
@@ -72,7 +80,7 @@ async def test_object_lock_keeps_versioning_on(empty_s3: Any) -> None:
     with pytest.raises(AWSError) as caught:
         await set_status(empty_s3, "Suspended")
     assert (caught.value.status, caught.value.code) == (409, "InvalidBucketState")
-    assert caught.value.message == VERSIONING_MUST_STAY
+    assert caught.value.message == message
     await set_status(empty_s3, "Enabled")
 
 
