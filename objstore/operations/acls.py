@@ -29,6 +29,8 @@ from objstore.transfer import subresources
 from objstore.transfer.attributes import change
 from objstore.transfer.source import find
 
+ACL_PUT = "ObjectAcl:Put"
+
 
 async def get_bucket_acl(call: Call) -> Reply:
     account = call.bucket.account
@@ -73,7 +75,11 @@ async def put_object_acl(
     grants: GrantHeaders = NO_GRANT_HEADERS,
     access_control_policy: Mapping[str, Any] | None = None,
 ) -> Reply:
-    """Raises AccessControlListNotSupported, AccessDenied for a public ACL that is blocked."""
+    """An ACL that stays what it was is no event.
+
+    Raises AccessControlListNotSupported, AccessDenied for a public ACL that is blocked, and
+    OperationAborted if somebody else's object takes the place meanwhile.
+    """
     stored = find(call, call.bucket, key, version_id, inline=False, method="PUT")
     enforced = access.object_ownership(call.bucket.settings) == access.OWNER_ENFORCED
     account = call.bucket.account if enforced else object_grants.owner_of(call, stored.attributes)
@@ -89,10 +95,13 @@ async def put_object_acl(
     kept = object_grants.attributes_of(call, account, named)
 
     def replaced(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        if object_grants.owner_of(call, attributes) != account:
+            raise S3Error("OperationAborted")
         others = {n: value for n, value in attributes.items() if n not in (SETTING, OWNER)}
         return others | kept
 
-    await change(call, key, version_id, replaced)
+    event = "" if replaced(stored.attributes) == stored.attributes else ACL_PUT
+    await change(call, key, version_id, replaced, event=event)
     return {}
 
 

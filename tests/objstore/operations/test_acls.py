@@ -6,7 +6,9 @@ import pytest
 
 from kms.aws.errors import AWSError
 from objstore.names import owner_id
+from objstore.operations import acls
 from objstore.rules.acl import ALL_USERS, GrantHeaders, owner_grant
+from objstore.transfer.events import KIND
 
 ACCOUNT = "123456789012"
 OWNER = owner_id(ACCOUNT)
@@ -148,3 +150,40 @@ async def test_a_bucket_can_be_made_with_acls(empty_s3: Any) -> None:
     assert controls == {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
     (grant,) = (await empty_s3.call("GetBucketAcl"))["Grants"]
     assert grant["Permission"] == "READ"
+
+
+async def test_an_acl_that_changes_is_an_event(with_acls: Any) -> None:
+    entry = {
+        "QueueArn": "arn:aws:sqs:us-east-1:123456789012:heard",
+        "Events": ["s3:ObjectAcl:Put"],
+    }
+    await with_acls.call(
+        "PutBucketNotificationConfiguration",
+        notification_configuration={"QueueConfigurations": [entry]},
+    )
+    with_acls.bucket = with_acls.store.bucket("bucket")
+    await with_acls.put("k", b"data")
+    for acl in ("private", "public-read", "public-read"):
+        await with_acls.call("PutObjectAcl", key="k", acl=acl)
+    queued = with_acls.store.outbox.due(KIND, now_ms=0, limit=10)
+    records = [one.message.body["record"] for one in queued if "record" in one.message.body]
+    assert [(record["eventName"], record["eventVersion"]) for record in records] == [
+        ("ObjectAcl:Put", "2.3")
+    ]
+    assert records[0]["s3"]["object"]["key"] == "k"
+
+
+async def test_an_acl_is_not_put_on_what_another_account_wrote_meanwhile(
+    with_acls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "999999999999"
+    await with_acls.put("k", b"ours")
+    ours = with_acls.store.object(with_acls.bucket.bucket_id, b"k")
+    with_acls.speak_for(other)
+    await with_acls.put("k", b"theirs")
+    monkeypatch.setattr(acls, "find", lambda *_args, **_options: ours)
+    with pytest.raises(AWSError, match="OperationAborted"):
+        await with_acls.call("PutObjectAcl", key="k", acl="public-read")
+    monkeypatch.undo()
+    owner = (await with_acls.call("GetObjectAcl", key="k"))["Owner"]["ID"]
+    assert owner == owner_id(other)
