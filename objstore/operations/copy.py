@@ -143,12 +143,7 @@ async def _copy(
             if check is not None:
                 check(services.store.object(call.bucket.bucket_id, key.encode(), inline=False))
             plain_md5 = envelope.mode is Mode.SSE_S3
-            algorithm = directives.checksum_algorithm or source.manifest.checksum_algorithm
-            digests = Digests(
-                None,
-                kept=Algorithm(algorithm) if algorithm else DEFAULT_ALGORITHM,
-                want_md5=plain_md5,
-            )
+            digests = Digests(None, kept=_algorithm(directives, source), want_md5=plain_md5)
             size = source.stored.size
             async with aclosing(
                 await plaintext(call, source, source_key, start=0, stop=size)
@@ -179,6 +174,12 @@ async def _copy(
         **describe(envelope, choice.customer),
         "SSEKMSEncryptionContext": context_header(envelope),
     }
+
+
+def _algorithm(directives: Directives, source: CopySource) -> Algorithm:
+    """Of the checksum that the copy keeps: that asked for, or else the source's."""
+    named = directives.checksum_algorithm or source.manifest.checksum_algorithm
+    return Algorithm(named) if named else DEFAULT_ALGORITHM
 
 
 def _attributes(
