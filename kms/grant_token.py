@@ -42,7 +42,10 @@ def _tag(store: Store, named: bytes) -> bytes:
     sealed = store.setting(SETTING)
     if sealed is None:
         sealed = store.add_setting(SETTING, store.seal(SETTING, os.urandom(TAG_BYTES)))
-    return hmac.digest(store.open_sealed(SETTING, sealed), named, "sha256")
+    secret = store.open_sealed(SETTING, sealed)
+    tag = hmac.digest(secret, named, "sha256")
+    secret[:] = bytes(len(secret))
+    return tag
 
 
 def _invalid() -> KMSError:

@@ -210,7 +210,8 @@ class Request:
         if parsed.region != self.caller.region:
             raise KMSError("NotFoundException", f"Invalid arn {parsed.region}")
         name = parsed.resource.removeprefix("key/")
-        if parsed.service != "kms" or (name == parsed.resource and not name.startswith("alias/")):
+        is_key, is_alias = name != parsed.resource, name.startswith("alias/")
+        if (parsed.partition, parsed.service) != (arn.PARTITION, "kms") or is_key == is_alias:
             raise KMSError("InvalidArnException", f"Invalid ARN {text}")
         return parsed.account, name
 
@@ -219,15 +220,16 @@ class Request:
         key = self.find(account, alias.key_id) if alias is not None else None
         if key is not None:
             return key
-        if account != self.caller.account:
+        if account != self.caller.account or not account.isdigit():
+            # Whoever has no account, like anonymous callers of S3, has no keys either.
             raise denied_elsewhere(self.caller, action)
         if name == S3_ALIAS and (via_s3(self.caller) or action == "DescribeKey"):
-            return self._make_s3_key()
+            return self._make_s3_key(action)
         missing = arn.kms_alias(self.caller.region, account, name)
         raise KMSError("NotFoundException", f"Alias {missing} is not found.")
 
-    def _make_s3_key(self) -> Key:
-        """The account's AWS managed key for S3, made on first use in a region."""
+    def _make_s3_key(self, action: str) -> Key:
+        """The account's AWS managed key for S3, made on first use in a region by who may use it."""
         account, region, now = self.caller.account, self.caller.region, self.clock.now()
         key_id = str(uuid.uuid4())
         policy = s3_managed_policy(account, f"s3.{region}.amazonaws.com")
@@ -243,6 +245,11 @@ class Request:
             rotation_period_days=MANAGED_ROTATION_DAYS,
             next_rotation_at=now + MANAGED_ROTATION_DAYS * 86_400,
         )
+        decision = self.authorizer.explain(self.asked(action, draft), draft)
+        if not decision.allowed:
+            self.decided = decision
+            alias_arn = arn.kms_alias(region, account, S3_ALIAS)
+            raise denied_account(self.caller, action, alias_arn, decision)
         material = self.store.new_material(draft, generate(draft.spec), now)
         key = replace(draft, material_id=material.material_id)
         alias = Alias(account, region, S3_ALIAS, key_id, now, now)

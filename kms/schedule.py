@@ -7,7 +7,7 @@ multi-Region key, its relatives. No step unwraps anything, so one damaged row st
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -153,6 +153,7 @@ class Schedule:
         edit.remove_key(key)
         if key.multi_region:
             _start_waiting(edit, key, at)
+            tell_of_pending(edit, edit.related(key))
         return [_event("DeleteKey", key, at, "")]
 
 
@@ -175,6 +176,16 @@ def after_materials_changed(key: Key, materials: list[Material]) -> Key:
         state = resting
     dates = [material.expires_at for material in materials if material.expires_at is not None]
     return replace(key, state=state, expires_at=min(dates, default=None))
+
+
+def tell_of_pending(edit: Edit, family: Sequence[Key]) -> None:
+    """Let related keys show whether all of them have the material that waits for its rotation."""
+    copies = [found for member in family for found in edit.materials(member) if not found.bound]
+    complete = all(copy.wrapped for copy in copies)
+    state = MaterialState.PENDING_ROTATION if complete else MaterialState.PENDING_IMPORTS
+    for copy in copies:
+        if copy.state is not state:
+            edit.put_material(replace(copy, state=state))
 
 
 def _promote(edit: Edit, key: Key, material_id: str, at: float, kind: str) -> None:

@@ -199,13 +199,14 @@ class Store:
     def backing_key(self, account: str, region: str, material_id: str) -> bytearray:
         """The unwrapped material. It belongs to the cache: don't keep, change or wipe it.
 
-        Raises RootError if the row was altered, KeyError if there is no such material.
+        Raises RootError if the row was altered, KeyError if there is no such material or it is not
+        imported now.
         """
         name = (account, region, material_id)
         backing = self._backing.get(name)
         if backing is None:
             material = self.material(account, region, material_id)
-            if material is None:
+            if material is None or not material.wrapped:
                 raise KeyError(material_id)
             self._bound(self._backing)
             backing = self._root.unwrap("material", material.binding, material.wrapped)
@@ -408,7 +409,9 @@ class Store:
         sealed = self.setting(IDENTITY)
         if sealed is None:
             raise RootError("the key store has lost its secret for material ids")
-        mac = hmac.new(self.open_sealed(IDENTITY, sealed), key_id.encode() + b"\0", "sha256")
+        secret = self.open_sealed(IDENTITY, sealed)
+        mac = hmac.new(secret, key_id.encode() + b"\0", "sha256")
+        secret[:] = bytes(len(secret))
         mac.update(backing)
         return mac.hexdigest()
 

@@ -25,6 +25,7 @@ from kms.store_rows import (
 )
 
 _OF_KEY = "account=? AND region=? AND key_id=?"
+_OF_MATERIAL = "material_id=? AND region=? AND account=?"
 
 
 class Edit:
@@ -97,15 +98,18 @@ class Edit:
 
     def put_material(self, material: Material) -> None:
         """Store a material, in the place of one with its id."""
-        self.destroyed |= not material.wrapped
+        if not material.wrapped:
+            self.destroyed |= self._has_bytes(material)
         self._insert("REPLACE", "materials", MATERIAL_COLUMNS, material_to_row(material))
 
     def remove_material(self, material: Material) -> None:
-        self.destroyed = True
-        self._connection.execute(
-            "DELETE FROM materials WHERE material_id=? AND region=? AND account=?",
-            (material.material_id, material.region, material.account),
-        )
+        self.destroyed |= self._has_bytes(material)
+        self._connection.execute(f"DELETE FROM materials WHERE {_OF_MATERIAL}", _name(material))
+
+    def _has_bytes(self, material: Material) -> bool:
+        """Whether the record that is stored of `material` has bytes, which writing it destroys."""
+        row = self._row(f"SELECT wrapped<>x'' FROM materials WHERE {_OF_MATERIAL}", _name(material))
+        return row is not None and bool(row[0])
 
     def alias(self, account: str, region: str, name: str) -> Alias | None:
         row = self._row(
@@ -142,3 +146,7 @@ class Edit:
         assert row is not None
         count: int = row[0]
         return count
+
+
+def _name(material: Material) -> tuple[str, str, str]:
+    return material.material_id, material.region, material.account

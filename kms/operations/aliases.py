@@ -48,9 +48,7 @@ def update_alias(request: Request, *, alias_name: str, target_key_id: str) -> di
     request.allow_account("UpdateAlias", _arn(request, alias_name))
     alias = _existing(request, alias_name)
     target = request.resolve(target_key_id)
-    old = request.find(alias.account, alias.key_id)
-    assert old is not None
-    request.allow("UpdateAlias", old)
+    request.allow("UpdateAlias", _target(request, alias))
     request.use_key(target)
     now = request.clock.now()
 
@@ -77,8 +75,7 @@ def delete_alias(request: Request, *, alias_name: str) -> dict[str, Any]:
     _check_name(alias_name)
     request.allow_account("DeleteAlias", _arn(request, alias_name))
     alias = _existing(request, alias_name)
-    key = request.find(alias.account, alias.key_id)
-    assert key is not None
+    key = _target(request, alias)
     request.allow("DeleteAlias", key)
     check_state(key, "DeleteAlias")
     request.store.delete_alias(alias)
@@ -130,6 +127,14 @@ def _existing(request: Request, name: str) -> Alias:
     if alias is None:
         raise _missing(request, name)
     return alias
+
+
+def _target(request: Request, alias: Alias) -> Key:
+    """The key of an alias; both go together, but another process may delete them meanwhile."""
+    key = request.find(alias.account, alias.key_id)
+    if key is None:
+        raise _missing(request, alias.name)
+    return key
 
 
 def _missing(request: Request, name: str) -> KMSError:

@@ -168,7 +168,11 @@ def _open(
         request, _key_of(request, blob, given, action), ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
     )
     request.material_id = blob.material_id.hex()
-    material = request.store.derivation_key(key.account, key.region, request.material_id)
+    try:
+        material = request.store.derivation_key(key.account, key.region, request.material_id)
+    except KeyError:
+        # Of what waits for its first rotation, a Region may know the id alone.
+        raise KMSError("InvalidCiphertextException") from None
     return key, unseal(material, blob, canonical(context))
 
 

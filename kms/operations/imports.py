@@ -15,7 +15,7 @@ from kms.key import ORIGIN_EXTERNAL, Key, Material, MaterialState, check_state
 from kms.metadata import date_of
 from kms.request import Request
 from kms.root import RootError
-from kms.schedule import DAY_SECONDS, after_materials_changed
+from kms.schedule import DAY_SECONDS, after_materials_changed, tell_of_pending
 from kms.store_edits import Edit
 
 VALID_DAYS_MAX = 365
@@ -104,9 +104,9 @@ def delete_imported_key_material(
 ) -> dict[str, Any]:
     key = _external(request, key_id)
     _check_members(key, None, None, key_material_id)
-    wanted = key_material_id or key.material_id
 
     def delete(edit: Edit, stored: Key) -> Key:
+        wanted = key_material_id or stored.material_id
         found = [one for one in edit.materials(stored) if one.material_id == wanted]
         if not found and key_material_id is not None:
             raise KMSError(
@@ -120,9 +120,9 @@ def delete_imported_key_material(
                 _forget(edit, stored, material)
         return after_materials_changed(stored, edit.materials(stored))
 
-    request.change(key, delete)
-    request.material_id = wanted
-    return _reply(key, wanted)
+    changed = request.change(key, delete)
+    request.material_id = key_material_id or changed.material_id
+    return _reply(key, request.material_id)
 
 
 def _external(request: Request, key_id: str) -> Key:
@@ -263,24 +263,12 @@ def _check_new(key: Key, known: dict[str, Material], asked: Import) -> None:
 
 def _tell_relatives(edit: Edit, key: Key, material: Material) -> None:
     """Let related keys know the id of what was imported, and see whether all of them have it."""
-    relatives = [member for member in edit.related(key) if member.region != key.region]
-    holders = [edit.materials(key)]
-    for member in relatives:
-        materials = edit.materials(member)
-        if all(found.material_id != material.material_id for found in materials):
+    family = edit.related(key)
+    for member in family:
+        if all(found.material_id != material.material_id for found in edit.materials(member)):
             edit.put_material(replace(material, region=member.region, wrapped=b"", expires_at=None))
-        holders.append(edit.materials(member))
-    copies = [
-        found
-        for materials in holders
-        for found in materials
-        if found.material_id == material.material_id
-    ]
     if not material.bound:
-        complete = all(copy.wrapped for copy in copies)
-        state = MaterialState.PENDING_ROTATION if complete else MaterialState.PENDING_IMPORTS
-        for copy in copies:
-            edit.put_material(replace(copy, state=state))
+        tell_of_pending(edit, family)
 
 
 def _forget(edit: Edit, key: Key, material: Material) -> None:

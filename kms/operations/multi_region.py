@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from kms.errors import KMSError
-from kms.key import ORIGIN_EXTERNAL, Key, KeyState, Material, MaterialState, check_state
+from kms.key import ORIGIN_EXTERNAL, Key, KeyState, Material, check_state
 from kms.metadata import key_metadata
 from kms.operations.tags import check_tags
 from kms.policy_check import with_policy
 from kms.policy_text import default_policy
 from kms.quotas import check_quota
 from kms.request import Request
+from kms.schedule import tell_of_pending
 from kms.store_edits import Edit
 
 CREATING_SECONDS = 5
@@ -72,7 +73,8 @@ def replicate_key(
         check_quota(edit, key.account, replica_region)
         edit.add_key(replace(draft, material_id=stored.material_id))
         for material in edit.materials(stored):
-            _copy_material(request, edit, stored, material, replica_region)
+            _copy_material(request, edit, material, replica_region, origin=stored.origin)
+        tell_of_pending(edit, edit.related(stored))
         return stored
 
     request.change(key, copy)
@@ -175,14 +177,12 @@ def _partition(region: str) -> str:
     return next((prefix for prefix in PARTITION_PREFIXES if region.startswith(prefix)), "")
 
 
-def _copy_material(request: Request, edit: Edit, key: Key, material: Material, region: str) -> None:
+def _copy_material(
+    request: Request, edit: Edit, material: Material, region: str, *, origin: str
+) -> None:
     """Give the replica in `region` the material itself, or the id of what it must import."""
     draft = replace(material, region=region, wrapped=b"", expires_at=None)
-    if key.origin == ORIGIN_EXTERNAL:
-        if not material.bound:
-            waiting = MaterialState.PENDING_IMPORTS
-            edit.put_material(replace(material, state=waiting))
-            draft = replace(draft, state=waiting)
+    if origin == ORIGIN_EXTERNAL:
         edit.put_material(draft)
         return
     name = (material.account, material.region, material.material_id)

@@ -25,6 +25,24 @@ def test_tokens_name_their_grant_and_differ(store: Store) -> None:
     assert grant_token.read(store, first) == grant_token.read(store, second) == GRANT_ID
 
 
+def test_the_secrets_of_tokens_and_material_ids_are_wiped(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[bytearray] = []
+    open_sealed = store.open_sealed
+
+    def watched(name: str, sealed: bytes) -> bytearray:
+        opened.append(open_sealed(name, sealed))
+        assert any(opened[-1])
+        return opened[-1]
+
+    monkeypatch.setattr(store, "open_sealed", watched)
+    grant_token.read(store, grant_token.make(store, GRANT_ID))
+    store.identify("key", bytearray(32))
+    assert len(opened) == 3
+    assert not any(map(any, opened))
+
+
 def test_no_other_text_is_a_token(store: Store, tmp_path: Path) -> None:
     token = grant_token.make(store, GRANT_ID)
     raw = urlsafe_b64decode(token)

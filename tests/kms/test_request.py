@@ -1,10 +1,11 @@
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kms.aws.clock import FixedClock
-from kms.aws.identity import Caller
+from kms.aws.identity import Caller, Principal, PrincipalKind
 from kms.errors import KMSError
 from kms.key import AWS
 from kms.request import S3_ALIAS, S3_DESCRIPTION, Request
@@ -51,6 +52,8 @@ def test_four_ways_to_name_a_key(request_: Request, client: Any, form: str) -> N
         ("arn:aws:kms", "InvalidArnException", "Invalid ARN arn:aws:kms"),
         (f"arn:aws:s3:us-east-1:1:key/{ABSENT}", "InvalidArnException", "Invalid ARN"),
         (f"{HOME}thing/{ABSENT}", "InvalidArnException", "Invalid ARN"),
+        (f"{HOME}key/alias/a", "InvalidArnException", "Invalid ARN"),
+        (f"{HOME.replace('aws', 'aws-cn')}key/{ABSENT}", "InvalidArnException", "Invalid ARN"),
         (
             f"arn:aws:kms:us-east-1:444455556666:key/{ABSENT}",
             "AccessDeniedException",
@@ -90,6 +93,20 @@ def test_the_s3_key_is_made_once_per_region(client: Any, caller: Caller) -> None
     assert described["Description"] == S3_DESCRIPTION
     west = client.as_(replace(caller, region="eu-west-1"))
     assert west("DescribeKey", key_id=S3_ALIAS)["KeyMetadata"]["Arn"] != made
+
+
+def test_who_may_not_use_the_s3_key_does_not_make_it(
+    client: Any, caller: Caller, anonymous: Caller
+) -> None:
+    bob = Principal(PrincipalKind.USER, caller.account, "arn:aws:iam::1:user/b", "AIDABOB", "b")
+    user = client.as_(replace(caller, principal=bob))
+    code, message = user.refused("DescribeKey", key_id=S3_ALIAS)
+    assert code == "AccessDeniedException"
+    assert f"on resource: {HOME}{S3_ALIAS} because" in message
+    nobody = client.as_(anonymous.forwarded_by(S3))
+    code, _ = nobody.refused("GenerateDataKey", key_id=S3_ALIAS, key_spec="AES_256")
+    assert code == "AccessDeniedException"
+    assert client.service.store.next_due_at == math.inf
 
 
 def test_overdue_keys_are_gone_when_they_are_met(client: Any, clock: FixedClock) -> None:

@@ -185,6 +185,21 @@ def test_an_alias_moves_between_keys_of_a_kind(
     assert "another type or usage" in message
 
 
+@pytest.mark.parametrize("operation", ["UpdateAlias", "DeleteAlias"])
+def test_an_alias_whose_key_is_deleted_meanwhile(
+    client: Any, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """Another process deletes both, between the look at the alias and the look at its key."""
+    more = {"target_key_id": client.key()} if operation == "UpdateAlias" else {}
+    client("CreateAlias", alias_name="alias/a", target_key_id=client.key())
+    store = client.service.store
+    alias = store.alias(client.caller.account, client.caller.region, "alias/a")
+    stale = replace(alias, key_id="00000000-0000-4000-8000-000000000000")
+    monkeypatch.setattr(store, "alias", lambda *name: stale)
+    code, message = client.refused(operation, alias_name="alias/a", **more)
+    assert (code, "alias/a is not found" in message) == ("NotFoundException", True)
+
+
 def test_a_full_key_takes_no_alias_over(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = client.key(), client.key()
     client("CreateAlias", alias_name="alias/a", target_key_id=first)

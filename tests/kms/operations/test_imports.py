@@ -5,6 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from kms import store_erasure
 from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.errors import KMSError
@@ -272,6 +273,38 @@ def test_what_new_material_cannot_be(client: Any, key: str, clock: FixedClock) -
     )
     assert refused(THIRD, key_material_id="ab" * 32)[0] == INCORRECT
     assert client.import_material(key, FIRST, key_material_id=first)["KeyMaterialId"] == first
+
+
+def test_the_current_material_is_deleted_whichever_that_is_by_then(
+    client: Any, key: str, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.import_material(key, FIRST)
+    second = client.import_material(key, SECOND, **NEW)["KeyMaterialId"]
+    client("RotateKeyOnDemand", key_id=key)
+    store, edit = client.service.store, client.service.store.edit
+
+    def overtaken() -> Any:
+        monkeypatch.setattr(store, "edit", edit)
+        clock.advance(100)
+        client.metadata(key)
+        return edit()
+
+    monkeypatch.setattr(store, "edit", overtaken)
+    deleted = client("DeleteImportedKeyMaterial", key_id=key)
+    assert deleted == {"KeyId": key, "KeyMaterialId": second}
+    assert states(client, key) == [("NON_CURRENT", "IMPORTED"), ("CURRENT", "PENDING_IMPORT")]
+
+
+def test_nothing_is_erased_where_nothing_was(
+    client: Any, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rewriting the database is work that nobody may ask for again and again."""
+    begun: list[object] = []
+    monkeypatch.setattr(store_erasure, "begin", begun.append)
+    material_id = client.import_material(key, FIRST)["KeyMaterialId"]
+    for _ in range(2):
+        client("DeleteImportedKeyMaterial", key_id=key, key_material_id=material_id)
+        assert len(begun) == 1
 
 
 def test_pending_material_is_forgotten_when_it_is_deleted(client: Any, key: str) -> None:

@@ -399,7 +399,7 @@ def test_pending_material_is_forgotten_in_every_region(
 
 
 def test_a_new_replica_lacks_the_pending_material(
-    client: Any, away: Any, clock: FixedClock
+    client: Any, away: Any, far: Any, clock: FixedClock
 ) -> None:
     arn = client.key(multi_region=True, origin="EXTERNAL")
     client.import_material(arn, FIRST)
@@ -408,3 +408,27 @@ def test_a_new_replica_lacks_the_pending_material(
     replicate(client, clock, arn, AWAY)
     pending = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
     assert states(client, arn) == states(away, arn) == ["CURRENT", pending]
+    away.import_material(id_of(arn), FIRST)
+    away.import_material(id_of(arn), SECOND)
+    assert states(client, arn) == states(away, arn) == ["CURRENT", "PENDING_ROTATION"]
+    replicate(client, clock, arn, FAR)
+    for one in (client, away, far):
+        assert states(one, arn) == ["CURRENT", pending]
+    far("ScheduleKeyDeletion", key_id=id_of(arn), pending_window_in_days=7)
+    clock.advance(7 * DAY)
+    assert states(client, arn) == states(away, arn) == ["CURRENT", "PENDING_ROTATION"]
+
+
+def test_nothing_is_encrypted_with_material_that_a_region_lacks(
+    client: Any, away: Any, clock: FixedClock
+) -> None:
+    arn = client.key(multi_region=True, origin="EXTERNAL")
+    client.import_material(arn, FIRST)
+    replicate(client, clock, arn, AWAY)
+    away.import_material(id_of(arn), FIRST)
+    second = client.import_material(arn, SECOND, **NEW)["KeyMaterialId"]
+    blob = bytearray(client("Encrypt", key_id=arn, plaintext=b"x")["CiphertextBlob"])
+    blob[5:37] = bytes.fromhex(second)
+    for one in (client, away):
+        refused = one.refused("Decrypt", ciphertext_blob=bytes(blob))
+        assert refused == ("InvalidCiphertextException", "")
