@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from math import floor
 from operator import eq, ge, gt, le, lt
 from typing import Any
@@ -36,6 +36,7 @@ NUMBER_LENGTH_MAX = 64
 ARN_CHARACTERS_MAX = 2_048
 _DIGITS_MAX = 12  # of the seconds of a date; those of longer numbers need not be exact
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _IPV4 = re.compile(r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:/\+?(?P<bits>[0-9]{1,3}))?")
 
 Test = Callable[[str, Context], bool]
@@ -218,10 +219,10 @@ def _parsed(parse: Callable[[str], Any], compare: Compare) -> Compile:
 
 def _number(text: str) -> Decimal | None:
     try:
-        number = Decimal(text) if len(text) <= NUMBER_LENGTH_MAX else None
+        plain = len(text) <= NUMBER_LENGTH_MAX and _NUMBER.fullmatch(text) is not None
+        return Decimal(text) if plain else None
     except InvalidOperation:
         return None
-    return number if number is not None and number.is_finite() else None
 
 
 def _date(text: str) -> float | None:
@@ -257,13 +258,16 @@ def _binary(text: str) -> bytes | None:
         return None
 
 
-def _plain(network: str) -> str:
-    """An IPv4 network without the zeros in front of its numbers."""
-    found = _IPV4.fullmatch(network)
-    if found is None:
-        return network
-    address = ".".join(str(int(part)) for part in found["address"].split("."))
-    return address if found["bits"] is None else f"{address}/{int(found['bits'])}"
+def network_of(text: str) -> IPv4Network | IPv6Network:
+    """The addresses that a value of `IpAddress` stands for. Raises ValueError.
+
+    The numbers of an IPv4 network may have zeros in front of them.
+    """
+    found = _IPV4.fullmatch(text)
+    if found is not None:
+        text = ".".join(str(int(part)) for part in found["address"].split("."))
+        text += "" if found["bits"] is None else f"/{int(found['bits'])}"
+    return ip_network(text, strict=False)
 
 
 def _addresses(values: Sequence[str], variables: bool) -> tuple[Test, frozenset[str]]:
@@ -271,7 +275,7 @@ def _addresses(values: Sequence[str], variables: bool) -> tuple[Test, frozenset[
     networks = []
     for value in values:
         try:
-            networks.append(ip_network(_plain(value), strict=False))
+            networks.append(network_of(value))
         except ValueError:
             raise ConditionError("value", value) from None
 

@@ -169,10 +169,11 @@ def parse(
         _Reader(entry, number, kind, bound or {}, variables=variables).statement()
         for number, entry in enumerate(entries, 1)
     )
-    sids = [statement.sid for statement in statements if statement.sid]
-    for sid in sids:
-        if sids.count(sid) > 1:
-            raise PolicyError(Flaw.SID_REPEATED, sid)
+    sids: set[str] = set()
+    for statement in statements:
+        if statement.sid in sids:
+            raise PolicyError(Flaw.SID_REPEATED, statement.sid)
+        sids |= {statement.sid} if statement.sid else set()
     keys = frozenset[str]().union(*(statement.keys for statement in statements))
     return Policy(kind, name, text, statements, keys)
 
@@ -238,7 +239,7 @@ class _Reader:
 
     def statement(self) -> Statement:
         effect = self._effect()
-        naming, principals = self._principals()
+        naming, principals = self._principals(effect)
         actions, matches_action = self._actions()
         resources, matches_resource = self._resources()
         conditions = self._conditions()
@@ -273,7 +274,7 @@ class _Reader:
             raise PolicyError(Flaw.EFFECT, str(effect))
         return Effect(effect)
 
-    def _principals(self) -> tuple[NamingOf | None, Mapping[str, tuple[str, ...]]]:
+    def _principals(self, effect: Effect) -> tuple[NamingOf | None, Mapping[str, tuple[str, ...]]]:
         element = self._either("Principal")
         if self._kind is PolicyKind.IDENTITY:
             if element is not None:
@@ -281,6 +282,10 @@ class _Reader:
             return None, {}
         if element is None:
             raise PolicyError(Flaw.FIELD_MISSING, "Principal")
+        trusting = self._kind is PolicyKind.TRUST or effect is Effect.ALLOW
+        if element == "NotPrincipal" and trusting:
+            # With Allow it would let in everybody else, the anonymous among them.
+            raise PolicyError(Flaw.FIELD_PROHIBITED, element)
         value = self._entry[element]
         if value == EVERYBODY:
             value = {"AWS": EVERYBODY}

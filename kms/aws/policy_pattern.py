@@ -8,7 +8,7 @@ A variable without a value, with several, or with one that is too long, matches 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -85,13 +85,14 @@ def keys_of(template: Template) -> frozenset[str]:
 
 def folded(template: Template) -> Template:
     """The same pattern in lower case."""
-    return tuple(_folded(token) for token in template)
+    return tuple(lowered for token in template for lowered in _folded(token))
 
 
-def _folded(token: Token | Variable) -> Token | Variable:
+def _folded(token: Token | Variable) -> Iterable[Token | Variable]:
+    """One token, or as many as a letter has in lower case: that of İ has two."""
     if isinstance(token, Variable):
-        return Variable(token.key, None if token.default is None else token.default.lower())
-    return token.lower() if isinstance(token, str) else token
+        return (Variable(token.key, None if token.default is None else token.default.lower()),)
+    return token.lower() if isinstance(token, str) else (token,)
 
 
 def matcher(template: Template) -> Matcher:

@@ -61,14 +61,19 @@ def compile_principals(named: Mapping[str, Sequence[str]]) -> NamingOf:
 def compile_exceptions(named: Mapping[str, Sequence[str]]) -> NamingOf:
     """The same for NotPrincipal: everybody but those whose every name is listed.
 
-    A user is exempt only if its account is listed too, a session only with its role as well.
+    A user is exempt only if its account is listed too, a session only with its role as well; who
+    has a permissions boundary never is.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
     """
     listed = _listed(named)
 
     def naming(principal: Principal) -> Naming:
         names = listed.get(_element(principal), _NOBODY)
         groups = (_own_names(principal), _issuer_names(principal), _account_names(principal))
-        exempt = EVERYBODY in names or not any(names.isdisjoint(group) for group in groups if group)
+        listed_whole = not any(names.isdisjoint(group) for group in groups if group)
+        unbounded = principal.policies.boundary is None
+        exempt = unbounded and (EVERYBODY in names or listed_whole)
         return Naming.NOT if exempt else _everybody(principal)
 
     return naming

@@ -20,6 +20,7 @@ from kms.aws.policy_document import (
 
 ALLOW = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 KEY = {**ALLOW, "Principal": "*", "Action": "kms:*"}
+EXCEPTED = {**ALLOW, "NotPrincipal": {"AWS": "111122223333"}, "Action": "kms:*"}
 TRUST = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "111122223333"}}
 
 
@@ -73,6 +74,13 @@ ID, TR, KP = PolicyKind.IDENTITY, PolicyKind.TRUST, PolicyKind.KEY
         (document({**KEY, "Principal": {"AWS": [1]}}), KP, Flaw.FIELD_TYPE, "Principal"),
         (document({**KEY, "Principal": {"AWS": []}}), KP, Flaw.FIELD_MISSING, "Principal"),
         (document({**KEY, "NotPrincipal": "*"}), KP, Flaw.FIELD_PROHIBITED, "NotPrincipal"),
+        (document(EXCEPTED), KP, Flaw.FIELD_PROHIBITED, "NotPrincipal"),
+        (
+            document({**without(TRUST, "Principal"), "NotPrincipal": "*", "Effect": "Deny"}),
+            TR,
+            Flaw.FIELD_PROHIBITED,
+            "NotPrincipal",
+        ),
         (document(without(ALLOW, "Action")), ID, Flaw.FIELD_MISSING, "Action"),
         (document({**ALLOW, "Action": []}), ID, Flaw.FIELD_MISSING, "Action"),
         (document({**ALLOW, "Action": "s3"}), ID, Flaw.ACTION, "s3"),

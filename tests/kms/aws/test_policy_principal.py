@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from kms.aws.identity import ANONYMOUS, Principal, PrincipalKind, Session
+from kms.aws.identity import ANONYMOUS, Policies, Principal, PrincipalKind, Session
+from kms.aws.policy_document import PolicyKind, parse
 from kms.aws.policy_principal import Naming, compile_exceptions, compile_principals
 
 ACCOUNT = "111122223333"
@@ -120,6 +123,15 @@ def test_exceptions_must_name_a_principal_entirely(
     names: list[str], principal: Principal, expected: Naming
 ) -> None:
     assert compile_exceptions({"AWS": names})(principal) is expected
+
+
+def test_who_has_a_boundary_is_never_excepted() -> None:
+    statement = '{"Effect": "Allow", "Action": "*", "Resource": "*"}'
+    text = f'{{"Version": "2012-10-17", "Statement": {statement}}}'
+    boundary = parse(text, kind=PolicyKind.IDENTITY)
+    bounded = replace(BOB, policies=Policies(boundary=boundary))
+    for names in ([BOB_ARN, ROOT_ARN], ["*"]):
+        assert compile_exceptions({"AWS": names})(bounded) is SELF
 
 
 def test_a_service_is_excepted_by_its_name() -> None:
