@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from kms.aws.arn import account_root
+from kms.aws.conditions import Condition, network_of
 from kms.aws.policy import Flaw, Policy, PolicyError, PolicyKind, parse
 from kms.aws.policy_document import Effect, Statement
 from objstore.errors import S3Error
@@ -53,6 +54,8 @@ _NARROWING = frozenset(
 )
 _EQUAL = ("stringequals", "stringlike", "arnequals", "arnlike", "ipaddress")
 _WIDEST_PREFIX = {4: 8, 6: 32}
+_ARNS = ("aws:sourcearn", "aws:principalarn", "s3:dataaccesspointarn")
+_WILDCARDS = frozenset("*?")
 
 
 def check(text: str, bucket: str, account_of: Callable[[str], str | None]) -> str:
@@ -178,23 +181,36 @@ def is_public(policy: Policy) -> bool:
         and "*" in statement.principals.get("AWS", ())
         and not any(
             condition.key in _NARROWING
-            and condition.operator.lower().rpartition(":")[2].startswith(_EQUAL)
-            and all(_is_fixed(condition.key, value) for value in condition.values)
+            and _needs_key(condition.operator.lower())
+            and all(_is_fixed(condition, value) for value in condition.values)
             for condition in statement.conditions
         )
         for statement in policy.statements
     )
 
 
-def _is_fixed(key: str, value: str) -> bool:
+def _needs_key(operator: str) -> bool:
+    """Whether a condition fails for who does not have its key, as the anonymous do not."""
+    quantifier, _, name = operator.rpartition(":")
+    return (
+        name.startswith(_EQUAL) and not name.endswith("ifexists") and quantifier != "forallvalues"
+    )
+
+
+def _is_fixed(condition: Condition, value: str) -> bool:
     if "${" in value:
         return False
-    if key == "aws:sourceip":
-        address, _, prefix = value.partition("/")
-        widest = _WIDEST_PREFIX[6 if ":" in address else 4]
-        return not prefix.isdigit() or int(prefix) >= widest
-    if key in ("aws:sourcearn", "aws:principalarn", "s3:dataaccesspointarn"):
-        # The account of an ARN must be there; what follows may be a pattern.
-        parts = value.split(":")
-        return len(parts) > 4 and "*" not in parts[4] and bool(parts[4])
-    return "*" not in value and "?" not in value
+    if condition.key == "aws:sourceip":
+        try:
+            network = network_of(value)
+        except ValueError:
+            return False
+        return network.prefixlen >= _WIDEST_PREFIX[network.version]
+    if condition.key in _ARNS:
+        # The account of an ARN must be there; what follows may be a pattern. Before it only where
+        # a pattern keeps to its part.
+        parts = value.split(":")[:5]
+        by_part = condition.operator.lower().rpartition(":")[2].startswith("arn")
+        fixed = parts[-1] if by_part else "".join(parts)
+        return len(parts) == 5 and bool(parts[-1]) and not _WILDCARDS & set(fixed)
+    return not _WILDCARDS & set(value)

@@ -44,6 +44,7 @@ REFUSED = [
     (text_of(Resource="arn:aws:s3:::photos"), "Action does not apply to any resource"),
     (text_of(Action="s3:ListBucket"), "Action does not apply to any resource"),
     (text_of(Colour="red"), "Unknown field Colour"),
+    (text_of(Principal=None, NotPrincipal=ALLOW["Principal"]), "Invalid policy syntax"),
     (text_of(Condition={"Sounds": {"s3:prefix": "a"}}), "Invalid Condition type"),
 ]
 
@@ -97,7 +98,19 @@ NARROWED = {"StringEquals": {"aws:SourceAccount": "111122223333"}}
         ({**EVERYBODY, "Condition": {"StringNotEquals": {"aws:SourceAccount": "1"}}}, True),
         ({**EVERYBODY, "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, False),
         ({**EVERYBODY, "Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}, True),
+        ({**EVERYBODY, "Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/+0"}}}, True),
+        ({**EVERYBODY, "Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0.0.0.0"}}}, True),
+        ({**EVERYBODY, "Condition": {"IpAddress": {"aws:SourceIp": "2001:db8::/31"}}}, True),
+        ({**EVERYBODY, "Condition": {"StringEquals": {"aws:SourceIp": "192.0.2.1"}}}, False),
+        ({**EVERYBODY, "Condition": {"StringLike": {"aws:SourceIp": "*"}}}, True),
+        # Who does not have the key is let in by these.
+        ({**EVERYBODY, "Condition": {"StringEqualsIfExists": NARROWED["StringEquals"]}}, True),
+        ({**EVERYBODY, "Condition": {"ForAllValues:StringEquals": NARROWED["StringEquals"]}}, True),
+        ({**EVERYBODY, "Condition": {"ForAnyValue:StringEquals": NARROWED["StringEquals"]}}, False),
         ({**EVERYBODY, "Condition": {"StringEquals": {"s3:prefix": "a"}}}, True),
+        ({**EVERYBODY, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3::1?:x"}}}, True),
+        ({**EVERYBODY, "Condition": {"StringLike": {"aws:SourceArn": "arn:*:s3::1:x"}}}, True),
+        ({**EVERYBODY, "Condition": {"StringLike": {"aws:SourceArn": "arn:aws:s3::1:*"}}}, False),
         ({**EVERYBODY, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:1:x*"}}}, False),
         ({**EVERYBODY, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:x"}}}, True),
     ],
