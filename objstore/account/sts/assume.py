@@ -136,12 +136,17 @@ def role_session(call: Call, role: Identity, grant: Grant, seconds: int) -> Repl
     return reply
 
 
-def find_role(call: Call, role_arn: str) -> Identity | None:
-    """The role of an ARN, in whatever account. Raises ValidationError for what is no ARN."""
+def account_in(role_arn: str) -> str:
+    """The account that an ARN names. Raises ValidationError for what is no ARN."""
     try:
-        ARN.parse(role_arn)
+        return ARN.parse(role_arn).account
     except ValueError:
         raise IAMError("ValidationError", f"{role_arn} is invalid") from None
+
+
+def find_role(call: Call, role_arn: str) -> Identity | None:
+    """The role of an ARN, in whatever account. Raises ValidationError for what is no ARN."""
+    account_in(role_arn)
     parts = split_arn(role_arn, ROLE)
     if parts is None:
         return None

@@ -13,7 +13,13 @@ from objstore.account.entities import PROVIDER, arn_of
 from objstore.account.errors import IAMError
 from objstore.account.oidc import Identity
 from objstore.account.sessions import Grant
-from objstore.account.sts.assume import SECONDS_DEFAULT, find_role, first_refused, role_session
+from objstore.account.sts.assume import (
+    SECONDS_DEFAULT,
+    account_in,
+    find_role,
+    first_refused,
+    role_session,
+)
 from objstore.account.sts.passing import SessionTags, passed_policies, session_tags
 from objstore.account.tags import request_keys
 
@@ -32,18 +38,20 @@ async def assume_role_with_web_identity(
     policy_arns: Sequence[Mapping[str, str]] | None = None,
 ) -> Reply:
     """A session of a role that trusts the token's issuer. The request itself is not signed."""
+    account = account_in(role_arn)
     issuer = call.services.issuers.issuer_of(web_identity_token)
-    role = find_role(call, role_arn)
-    if role is None:
-        raise _refused("AssumeRoleWithWebIdentity")
     name = issuer.removeprefix("https://").rstrip("/")
-    provider = call.rows.get(role.account, PROVIDER.row, name)
+    provider = call.rows.get(account, PROVIDER.row, name)
     if provider is None or not issuer.startswith("https://"):
         text = f"No OpenIDConnect provider found in your account for {issuer}"
         raise IAMError("InvalidIdentityToken", text)
     identity = await call.services.issuers.verify(
         web_identity_token, provider.attributes["clients"]
     )
+    # Only whoever proved to be somebody may learn that there is no such role.
+    role = find_role(call, role_arn)
+    if role is None:
+        raise _refused("AssumeRoleWithWebIdentity")
     provider_arn = arn_of(provider)
     principal = Principal(
         PrincipalKind.WEB_IDENTITY,
@@ -108,14 +116,19 @@ def _tags(identity: Identity) -> SessionTags:
     claim = identity.claims.get(TAGS_CLAIM, {})
     try:
         named: Mapping[str, Any] = claim.get("principal_tags", {})
-        tags = [
-            {"Key": key, "Value": value if isinstance(value, str) else value[0]}
-            for key, value in named.items()
-        ]
+        tags = [{"Key": key, "Value": _one(value)} for key, value in named.items()]
         transitive = [str(key) for key in claim.get("transitive_tag_keys", [])]
     except (AttributeError, IndexError, KeyError, TypeError):
         raise IAMError("InvalidIdentityToken", f"The claim {TAGS_CLAIM} is not valid") from None
     return session_tags(tags, transitive, None)
+
+
+def _one(value: Any) -> str:
+    """A tag's value, which may be in a list. Raises IndexError, TypeError."""
+    found = value if isinstance(value, str) else value[0]
+    if not isinstance(found, str):
+        raise TypeError("a tag's value is a text")
+    return found
 
 
 def _source_identity(identity: Identity) -> str:

@@ -102,13 +102,14 @@ async def test_only_trusted_providers_of_the_account_count(web: Any) -> None:
             "Not authorized to perform sts:AssumeRoleWithWebIdentity",
         )
     for issuer in ("https://evil.test", "http://issuer.test/id", "issuer.test/id"):
-        code, message = await web.refused_sts(
-            "AssumeRoleWithWebIdentity", **members(web, iss=issuer)
-        )
-        assert (code, message) == (
-            "InvalidIdentityToken",
-            f"No OpenIDConnect provider found in your account for {issuer}",
-        )
+        for role in (ROLE, f"arn:aws:iam::{ACCOUNT}:role/none"):  # Nobody learns which roles exist.
+            code, message = await web.refused_sts(
+                "AssumeRoleWithWebIdentity", **members(web, role_arn=role, iss=issuer)
+            )
+            assert (code, message) == (
+                "InvalidIdentityToken",
+                f"No OpenIDConnect provider found in your account for {issuer}",
+            )
     await web.iam("DeleteOpenIDConnectProvider", open_id_connect_provider_arn=PROVIDER)
     code, _ = await web.refused_sts("AssumeRoleWithWebIdentity", **asked)
     assert code == "InvalidIdentityToken"
@@ -121,6 +122,7 @@ async def test_only_trusted_providers_of_the_account_count(web: Any) -> None:
         ({"exp": 1}, "ExpiredTokenException"),
         ({"https://aws.amazon.com/tags": "x"}, "InvalidIdentityToken"),
         ({"https://aws.amazon.com/tags": {"principal_tags": {"a": []}}}, "InvalidIdentityToken"),
+        ({"https://aws.amazon.com/tags": {"principal_tags": {"a": [1]}}}, "InvalidIdentityToken"),
         (
             {"https://aws.amazon.com/tags": {"transitive_tag_keys": ["a"]}},
             "InvalidParameterValue",
