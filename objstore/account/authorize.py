@@ -53,7 +53,9 @@ class Authorizer:
     def decide(self, caller: Caller, request: Request) -> Decision:
         """The engine's answer."""
         context = Context(
-            caller_keys(caller, self._clock), given(request.keys), resource_tags(request.tags)
+            caller_keys(caller, self._clock),
+            given({**request.keys, "aws:ResourceAccount": request.account}),
+            resource_tags(request.tags),
         )
         question = Question(
             caller.principal, request.action, request.resource, request.account, context

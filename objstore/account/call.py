@@ -140,6 +140,9 @@ class Call:
         found = None
         if account == self.account:
             found = self.rows.get(account, PROVIDER.row, name)
+        # A row is found in any case, but what is authorized is the very ARN.
+        if found is not None and found.name != name:
+            found = None
         return self._found(found, provider_arn, message, keys)
 
     def _found(self, found: Identity | None, arn: str, message: str, keys: Keys) -> Identity:

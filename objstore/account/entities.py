@@ -96,7 +96,8 @@ def split_arn(text: str, kind: Kind) -> tuple[str, str, str] | None:
     except ValueError:
         return None
     head, slash, rest = parsed.resource.partition("/")
-    if parsed.service != "iam" or parsed.region or head != kind.row or not slash:
+    elsewhere = parsed.partition != arn.PARTITION or parsed.service != "iam" or parsed.region
+    if elsewhere or head != kind.row or not slash:
         return None
     if kind is PROVIDER:
         return parsed.account, ROOT_PATH, rest

@@ -7,8 +7,8 @@ Links run from an entity's unique id to a group's, or to a policy's ARN.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from objstore.account.call import Call
-from objstore.account.entities import POLICY, split_arn
+from objstore.account.call import NO_KEYS, Call, Keys
+from objstore.account.entities import POLICY, Kind, split_arn
 from objstore.account.errors import IAMError
 from objstore.account.managed import find_policy
 from objstore.storage.index_identities import IdentityRows
@@ -59,6 +59,17 @@ def attachable(call: Call, policy_arn: str) -> Identity:
 def boundary_keys(policy_arn: str | None) -> Mapping[str, str]:
     """The condition key of a request about a permissions boundary."""
     return {} if policy_arn is None else {"iam:PermissionsBoundary": policy_arn}
+
+
+def attaching(call: Call, kind: Kind, name: str, *, keys: Keys = NO_KEYS) -> Identity:
+    """The entity whose policies are to be changed, once that is authorized.
+
+    The boundary of a user or role is a condition key of it, so that an administrator can be let
+    give policies to bounded ones only.
+    """
+    found = call.rows.get(call.account, kind.row, name)
+    boundary = None if found is None else found.attributes.get("boundary")
+    return call.use(kind, name, keys={**keys, **boundary_keys(boundary)})
 
 
 def bounded(call: Call, identity: Identity, policy_arn: str) -> Identity:

@@ -7,7 +7,14 @@ from objstore.account.call import Call, Reply
 from objstore.account.entities import GROUP, POLICY, ROLE, ROOT_PATH, USER, Kind, quota, split_arn
 from objstore.account.errors import IAMError
 from objstore.account.paging import FIRST_PAGE, Page, page_of
-from objstore.account.relations import ATTACHED, BOUNDARY, attachable, attached_to, bearers_of
+from objstore.account.relations import (
+    ATTACHED,
+    BOUNDARY,
+    attachable,
+    attached_to,
+    attaching,
+    bearers_of,
+)
 
 ATTACHED_PER_ENTITY_MAX = 10
 _MEMBERS = {
@@ -33,7 +40,7 @@ def attach_role_policy(call: Call, *, role_name: str, policy_arn: str) -> Reply:
 
 
 def _attach(call: Call, kind: Kind, name: str, policy_arn: str) -> Reply:
-    bearer = call.use(kind, name, keys={"iam:PolicyARN": policy_arn})
+    bearer = attaching(call, kind, name, keys={"iam:PolicyARN": policy_arn})
     attachable(call, policy_arn)
     attached = call.rows.targets(call.account, ATTACHED, bearer.unique_id)
     if policy_arn not in attached and len(attached) >= ATTACHED_PER_ENTITY_MAX:
@@ -58,7 +65,7 @@ def detach_role_policy(call: Call, *, role_name: str, policy_arn: str) -> Reply:
 
 
 def _detach(call: Call, kind: Kind, name: str, policy_arn: str) -> Reply:
-    bearer = call.use(kind, name, keys={"iam:PolicyARN": policy_arn})
+    bearer = attaching(call, kind, name, keys={"iam:PolicyARN": policy_arn})
     if split_arn(policy_arn, POLICY) is None:
         raise IAMError("InvalidInput", f"ARN {policy_arn} is not valid.")
     if not call.rows.unlink(call.account, ATTACHED, bearer.unique_id, policy_arn):

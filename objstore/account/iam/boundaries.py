@@ -6,7 +6,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundar
 from objstore.account.call import Call, Reply
 from objstore.account.entities import ROLE, USER, Kind
 from objstore.account.errors import IAMError
-from objstore.account.relations import boundary_keys, bounded, unbounded
+from objstore.account.relations import attaching, boundary_keys, bounded, unbounded
 
 
 def put_user_permissions_boundary(
@@ -39,10 +39,8 @@ def delete_role_permissions_boundary(call: Call, *, role_name: str) -> Reply:
 
 
 def _delete(call: Call, kind: Kind, name: str) -> Reply:
-    found = call.rows.get(call.account, kind.row, name)
-    boundary = None if found is None else found.attributes.get("boundary")
-    found = call.use(kind, name, keys=boundary_keys(boundary))
-    if boundary is None:
+    found = attaching(call, kind, name)
+    if "boundary" not in found.attributes:
         text = f"{kind.label} {name} does not have a permissions boundary attached to it."
         raise IAMError("NoSuchEntity", text)
     unbounded(call, found)

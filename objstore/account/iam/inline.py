@@ -10,6 +10,7 @@ from objstore.account.documents import INLINE_CHARACTERS_MAX, check_identity_pol
 from objstore.account.entities import GROUP, ROLE, USER, Kind, encoded
 from objstore.account.errors import IAMError
 from objstore.account.paging import FIRST_PAGE, Page, page_of
+from objstore.account.relations import attaching
 from objstore.storage.records import Document
 
 
@@ -31,7 +32,7 @@ def put_role_policy(call: Call, *, role_name: str, policy_name: str, policy_docu
 
 
 def _put(call: Call, kind: Kind, name: str, policy_name: str, text: str) -> Reply:
-    owner = call.use(kind, name)
+    owner = attaching(call, kind, name)
     check_identity_policy(text)
     replaced = call.rows.document(owner.unique_id, policy_name)
     kept_name = policy_name if replaced is None else replaced.name
@@ -87,7 +88,7 @@ def delete_role_policy(call: Call, *, role_name: str, policy_name: str) -> Reply
 
 
 def _delete(call: Call, kind: Kind, name: str, policy_name: str) -> Reply:
-    owner = call.use(kind, name)
+    owner = attaching(call, kind, name)
     if not call.rows.remove_document(owner.unique_id, policy_name):
         raise _missing(kind, policy_name)
     return {}

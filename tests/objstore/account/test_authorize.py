@@ -43,6 +43,7 @@ async def test_conditions_see_the_request_and_the_resource(world: Any) -> None:
                 "iam:ResourceTag/Team": "a",
                 "aws:RequestTag/cost": "c",
                 "aws:PrincipalAccount": ACCOUNT,
+                "aws:ResourceAccount": ACCOUNT,
                 "aws:username": "bob",
             },
             "IpAddress": {"aws:SourceIp": "192.0.2.0/24"},

@@ -33,6 +33,7 @@ from objstore.storage.records import Identity
         (ROLE, "arn:aws:sts::123456789012:role/bob", None),
         (ROLE, "arn:aws:iam:us-east-1:123456789012:role/bob", None),
         (ROLE, "arn:aws:iam::123456789012:role", None),
+        (ROLE, "arn:aws-cn:iam::123456789012:role/bob", None),
         (ROLE, "role/bob", None),
     ],
 )

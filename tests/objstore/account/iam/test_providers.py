@@ -42,6 +42,16 @@ async def test_a_provider_from_beginning_to_end(world: Any) -> None:
     )
 
 
+async def test_a_provider_is_found_by_its_very_arn(world: Any) -> None:
+    """Else a policy that denies this on one ARN would be passed by another spelling of it."""
+    await make(world)
+    for arn in (ARN.replace("example", "Example"), ARN.replace("arn:aws:", "arn:aws-cn:")):
+        code, _ = await world.refused(
+            "DeleteOpenIDConnectProvider", open_id_connect_provider_arn=arn
+        )
+        assert code in ("NoSuchEntity", "ValidationError")
+
+
 async def test_clients_and_thumbprints_change(world: Any) -> None:
     await make(world)
     for operation, members in (
