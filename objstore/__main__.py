@@ -37,6 +37,7 @@ DATA = click.option(
     default=Path("data"),
     show_default=True,
     envvar="OBJSTORE_DATA",
+    show_envvar=True,
     help="The folder that holds everything.",
 )
 ROOT = click.option(

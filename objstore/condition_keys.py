@@ -221,10 +221,10 @@ _until = _lock("retention", "RetainUntilDate", "x-amz-object-lock-retain-until-d
 def _remaining_days(asked: Asked, clock: Clock) -> Value:
     text = _until(asked, clock)
     try:
-        until = datetime.fromisoformat(str(text))
-    except ValueError:
+        until = datetime.fromisoformat(str(text)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return str(int((until.astimezone(UTC).timestamp() - clock.now()) // _DAY_SECONDS))
+    return str(int((until.timestamp() - clock.now()) // _DAY_SECONDS))
 
 
 def _owner(asked: Asked, clock: Clock) -> Value:

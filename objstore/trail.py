@@ -104,8 +104,8 @@ _HEADERS = (
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-storage-class",
 )
-# Parts of a query that belong to a signature.
-_SIGNING = frozenset({"awsaccesskeyid", "expires", "signature"})
+# Parameters of a signature, and names that would pass for what a request is about.
+_UNSHOWN = frozenset({"awsaccesskeyid", "bucketname", "expires", "host", "key", "signature"})
 _AMZ = "x-amz-"
 _SSE = b"x-amz-server-side-encryption"
 _SSE_C = b"x-amz-server-side-encryption-customer-algorithm"
@@ -184,7 +184,7 @@ class Trail:
         shown["Host"] = request.headers.get("host", "")
         for name, value in noted.query.items():
             lowered = name.lower()
-            if lowered not in _SIGNING and not lowered.startswith(_AMZ):
+            if lowered not in _UNSHOWN and not lowered.startswith(_AMZ):
                 shown[name] = value
         for name in _HEADERS:
             if name in request.headers:

@@ -150,7 +150,7 @@ def _parse_claim(head: str) -> Authorization:
 
 def _parse_credential(text: str) -> tuple[str, Scope]:
     parts = text.split("/")
-    if len(parts) != 5:
+    if len(parts) != 5 or not text.isascii():
         raise FormatError(f"the Credential is mal-formed; expecting {EXPECTED_CREDENTIAL}.")
     access_key_id, date, region, service, terminator = parts
     if not access_key_id:

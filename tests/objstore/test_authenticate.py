@@ -339,6 +339,11 @@ REFUSED_FORMS: list[tuple[dict[str, str], str, str]] = [
     (form(without="policy"), "InvalidArgument", "'Policy'"),
     (form(x_amz_algorithm="AWS4-HMAC-SHA1"), "InvalidArgument", "only supports"),
     (form(x_amz_credential="AKIA"), "AuthorizationQueryParametersError", "mal-formed"),
+    (
+        form(x_amz_credential="AKIA/20260101/\N{GREEK SMALL LETTER MU}/s3/aws4_request"),
+        "AuthorizationQueryParametersError",
+        "mal-formed",
+    ),
     (form(x_amz_date="today"), "AuthorizationQueryParametersError", "ISO8601"),
     (form(x_amz_security_token="a"), "InvalidToken", ""),
     (form_v2(without="awsaccesskeyid"), "InvalidArgument", "'AWSAccessKeyId'"),

@@ -107,6 +107,11 @@ def value(key: str, action: str = "s3:PutObject", **facts: Any) -> Any:
             None,
         ),
         (
+            "s3:object-lock-remaining-retention-days",
+            {"headers": {"x-amz-object-lock-retain-until-date": "9999-12-31T23:59:59-23:00"}},
+            None,
+        ),
+        (
             "s3:locationconstraint",
             {"arguments": {"create_bucket_configuration": {"LocationConstraint": "eu-west-1"}}},
             "eu-west-1",

@@ -93,6 +93,12 @@ def test_a_change_of_a_bucket() -> None:
     assert found["additionalEventData"]["AuthenticationMethod"] == "AuthHeader"
 
 
+def test_no_parameter_passes_for_what_a_request_is_about() -> None:
+    query = {"acl": "", "bucketName": "other", "key": "other", "Host": "other"}
+    found = record(request_of("GetBucketAcl", Noted(CALLER, "photos", "", query, BUCKET)), [])
+    assert found["requestParameters"] == {"acl": "", "bucketName": "photos", "Host": "localhost"}
+
+
 @pytest.mark.parametrize(("text", "shown"), [('{"a":1}', {"a": 1}), ("{", "{")])
 def test_bucket_policies_are_shown_as_documents(text: str, shown: Any) -> None:
     noted = Noted(CALLER, "photos", "", {}, BUCKET, {"policy": text})
