@@ -22,6 +22,7 @@ from objstore.account.sts.assume import (
 )
 from objstore.account.sts.passing import SessionTags, passed_policies, session_tags
 from objstore.account.tags import request_keys
+from objstore.storage.records import Identity as Provider
 
 TAGS_CLAIM = "https://aws.amazon.com/tags"
 SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
@@ -37,18 +38,15 @@ async def assume_role_with_web_identity(
     policy: str | None = None,
     policy_arns: Sequence[Mapping[str, str]] | None = None,
 ) -> Reply:
-    """A session of a role that trusts the token's issuer. The request itself is not signed."""
-    account = account_in(role_arn)
+    """A session of a role that trusts the token's issuer.
+
+    The request itself is not signed: only who holds a valid token learns whether there is a role.
+    """
     issuer = call.services.issuers.issuer_of(web_identity_token)
-    name = issuer.removeprefix("https://").rstrip("/")
-    provider = call.rows.get(account, PROVIDER.row, name)
-    if provider is None or not issuer.startswith("https://"):
-        text = f"No OpenIDConnect provider found in your account for {issuer}"
-        raise IAMError("InvalidIdentityToken", text)
+    provider = _provider(call, account_in(role_arn), issuer)
     identity = await call.services.issuers.verify(
         web_identity_token, provider.attributes["clients"]
     )
-    # Only whoever proved to be somebody may learn that there is no such role.
     role = find_role(call, role_arn)
     if role is None:
         raise _refused("AssumeRoleWithWebIdentity")
@@ -60,9 +58,8 @@ async def assume_role_with_web_identity(
         f"{provider_arn}:{identity.audience}:{identity.subject}",
     )
     tags, source_identity = _tags(identity), _source_identity(identity)
-    keys = {**_keys(name, identity, role_session_name), **request_keys(tags.passed)}
-    actions = ["AssumeRoleWithWebIdentity"]
-    actions += ["TagSession"] if tags.passed else []
+    keys = {**_keys(provider.name, identity, role_session_name), **request_keys(tags.passed)}
+    actions = ["AssumeRoleWithWebIdentity", *(["TagSession"] if tags.passed else [])]
     if source_identity:
         keys["sts:SourceIdentity"] = source_identity
         actions.append("SetSourceIdentity")
@@ -88,6 +85,16 @@ async def assume_role_with_web_identity(
         "Audience": identity.audience,
         "Provider": provider_arn,
     }
+
+
+def _provider(call: Call, account: str, issuer: str) -> Provider:
+    """What an account knows of an issuer. Raises InvalidIdentityToken."""
+    name = issuer.removeprefix("https://").rstrip("/")
+    provider = call.rows.get(account, PROVIDER.row, name)
+    if provider is None or not issuer.startswith("https://"):
+        text = f"No OpenIDConnect provider found in your account for {issuer}"
+        raise IAMError("InvalidIdentityToken", text)
+    return provider
 
 
 def _refused(action: str) -> IAMError:
