@@ -30,6 +30,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+sys.path.insert(0, str(Path(__file__).with_name("faults")))
+
+from workplace import follow_parent, workplace
+
 KEYS = 256
 SMALL = 4096
 LARGE = 16 * 1024 * 1024
@@ -170,9 +174,9 @@ def objstore(data: Path, *, workers: int = 1) -> Iterator[Target]:
 @contextmanager
 def bare(*, workers: int = 1) -> Iterator[Target]:
     """uvicorn with uvloop and httptools and nothing behind it."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "bare.py").write_text(BARE, encoding="utf-8")
-        command = [sys.executable, "-m", "uvicorn", "bare:app", "--app-dir", folder]
+    with workplace("bare") as folder:
+        (folder / "bare.py").write_text(BARE, encoding="utf-8")
+        command = [sys.executable, "-m", "uvicorn", "bare:app", "--app-dir", str(folder)]
         command += ["--port", "0", "--loop", "uvloop", "--http", "httptools"]
         command += ["--no-access-log", "--workers", str(workers)]
         with _running(command, r"running on (\S+)") as (endpoint, process):
@@ -182,7 +186,13 @@ def bare(*, workers: int = 1) -> Iterator[Target]:
 @contextmanager
 def _running(command: list[str], announcement: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=follow_parent,
+        )
         try:
             deadline = time.monotonic() + START_SECONDS_MAX
             found = None
@@ -241,11 +251,11 @@ class Load:
         ]
 
     def _wrk(self, target: Target, requests: list[Signed], connections: int) -> Rate:
-        with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as script:
-            script.write(_lua(requests))
-            script.flush()
+        with workplace("load") as folder:
+            script = folder / "load.lua"
+            script.write_text(_lua(requests), encoding="utf-8")
             command = [str(self.wrk), "-t1", f"-c{connections}", f"-d{self.seconds}s"]
-            command += ["--timeout", "30s", "-s", script.name, target.endpoint]
+            command += ["--timeout", "30s", "-s", str(script), target.endpoint]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
         found = re.search(r"RESULT (.*)", done.stdout)
         if found is None:
@@ -410,8 +420,8 @@ class Bench:
         """Bodies of 16 MiB, on a memory file system, so that no disk is measured."""
         names = [f"large{number}" for number in range(LARGE_KEYS)]
         with (
-            tempfile.TemporaryDirectory(dir="/dev/shm") as folder,
-            objstore(Path(folder) / "store") as store,
+            workplace("bench", within=Path("/dev/shm")) as folder,
+            objstore(folder / "store") as store,
             bare() as uvicorn,
         ):
             self.prepare(store)
@@ -534,8 +544,8 @@ def main(
 ) -> None:
     """Measure all GROUPS, or those named: start small workers large kms policies memory."""
     load = Load(seconds, rounds)
-    with tempfile.TemporaryDirectory(dir=data, prefix="objstore-bench-") as folder:
-        bench = Bench(load, Report(), Path(folder), large_gib)
+    with workplace("bench", within=data) as folder:
+        bench = Bench(load, Report(), folder, large_gib)
         for name in groups or bench.groups:
             if name not in bench.groups:
                 raise click.BadParameter(f"no group {name!r}")

@@ -6,15 +6,18 @@ is the median of `--rounds`, taken on one core without a network. Nothing here a
 
 import asyncio
 import os
-import shutil
 import statistics
-import tempfile
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+
+sys.path.insert(0, str(Path(__file__).with_name("faults")))
+
+from workplace import workplace
 
 from kms.aws.arn import account_root
 from kms.aws.clock import SystemClock
@@ -147,11 +150,8 @@ async def run(folder: Path, rounds: int, most: int) -> None:
 @click.option("--rows", default=SIZES[-1], show_default=True, help="The largest bucket.")
 def main(rounds: int, rows: int) -> None:
     """Print the cost of pages of buckets of growing size."""
-    folder = Path(tempfile.mkdtemp(prefix="objstore-listing-"))
-    try:
+    with workplace("listing") as folder:
         asyncio.run(run(folder, rounds, rows))
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,14 @@ import re
 import secrets
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import boto3
 import click
+
+sys.path.insert(0, str(Path(__file__).with_name("faults")))
+
+from workplace import follow_parent, workplace
 
 PASSING = Path("docs/conformance/passing.txt")
 CONTRADICTIONS = Path("docs/conformance.md")  # the first column of its tables
@@ -45,7 +48,7 @@ def serve(folder: Path, keys: dict[str, tuple[str, str]]) -> tuple[str, subproce
     command += ["--data", str(folder / "data"), "--seed", str(seed(folder, keys))]
     command += ["--object-ownership", "ObjectWriter", "--allow-public-access", "--allow-sse-c"]
     command += ["--day-seconds", str(DAY_SECONDS), "--signature-v2", "everywhere"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=follow_parent)
     assert server.stdout is not None
     for line in server.stdout:
         found = re.match(r"objstore serves http://(\S+)", line)
@@ -146,8 +149,7 @@ def main(suite: Path, keyword: str | None, update: bool) -> None:
     """Run the suite in SUITE and compare."""
     keys = {name: (f"{name}key", secrets.token_urlsafe(30)) for name in ACCOUNTS if name != "main"}
     keys["main"] = ("test", "test")
-    with tempfile.TemporaryDirectory(prefix="objstore-conformance-") as name:
-        folder = Path(name)
+    with workplace("conformance") as folder:
         address, server = serve(folder, keys)
         try:
             conf = configuration(folder, address, keys)

@@ -7,25 +7,23 @@ piece of it. The exit status is 0 only if nothing is bad.
 
 import ipaddress
 import os
-import re
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import click
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+sys.path.insert(0, str(Path(__file__).with_name("faults")))
+
+from server import Server, client
+from workplace import workplace
 
 SCHEMES = ("http", "https")
 ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
@@ -35,7 +33,6 @@ PART_BYTES = 12 << 20
 CHUNK_BYTES = 1 << 17
 PIECE_BYTES = 64
 READ_BYTES = 16 << 20
-STOP_SECONDS_MAX = 60
 
 
 @dataclass(slots=True)
@@ -75,40 +72,6 @@ def certify(folder: Path) -> tuple[Path, Path]:
         )
     )
     return certificate, private
-
-
-@contextmanager
-def serving(data: Path, *flags: str) -> Iterator[str]:
-    """The endpoint of a server of this data folder."""
-    command = [sys.executable, "-m", "objstore", "serve", "--dev", "--log-level", "error"]
-    process = subprocess.Popen(
-        [*command, "--data", str(data), "--port", "0", *flags], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            found = re.match(r"objstore serves (\S+)", line)
-            if found:
-                yield found[1]
-                break
-        else:
-            raise click.ClickException("the server does not start")
-    finally:
-        process.terminate()
-        process.wait(STOP_SECONDS_MAX)
-        process.stdout.close()
-
-
-def client(endpoint: str, service: str, certificate: Path) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-        verify=str(certificate),
-        config=Config(retries={"max_attempts": 0}),
-    )
 
 
 def put(s3: Any, place: dict[str, str], data: bytes, algorithm: str, key_arn: str) -> None:
@@ -164,9 +127,11 @@ def run(scheme: str, folder: Path, size: int, tally: Tally) -> None:
     certificate, private = certify(folder)
     data = folder / scheme
     secure = ("--tls-cert", str(certificate), "--tls-key", str(private))
-    with serving(data, *(secure if scheme == "https" else ())) as endpoint:
-        s3 = client(endpoint, "s3", certificate)
-        key_arn = client(endpoint, "kms", certificate).create_key()["KeyMetadata"]["Arn"]
+    server = Server(data, 1, flags=secure if scheme == "https" else ())
+    try:
+        s3 = client(server.endpoint, "s3", certificate=certificate)
+        kms = client(server.endpoint, "kms", certificate=certificate)
+        key_arn = kms.create_key()["KeyMetadata"]["Arn"]
         s3.create_bucket(Bucket=BUCKET)
         for algorithm in ALGORITHMS:
             for way in WAYS:
@@ -182,6 +147,8 @@ def run(scheme: str, folder: Path, size: int, tally: Tally) -> None:
                 except (AssertionError, BotoCoreError, ClientError) as error:
                     tally.complaints.append(f"{name}: {error}")
                 s3.delete_object(**place)
+    finally:
+        server.stop()
 
 
 @click.command()
@@ -190,8 +157,8 @@ def main(mebibytes: int) -> None:
     """Put and get large objects in each cell; exit 0 if nothing is bad."""
     tally = Tally()
     for scheme in SCHEMES:
-        with tempfile.TemporaryDirectory(prefix="large-objects-") as folder:
-            run(scheme, Path(folder), mebibytes << 20, tally)
+        with workplace("large-objects") as folder:
+            run(scheme, folder, mebibytes << 20, tally)
     for complaint in tally.complaints:
         click.echo(complaint, err=True)
     click.echo(tally)

@@ -9,10 +9,8 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from base64 import b64decode
 from collections.abc import Sequence
@@ -21,6 +19,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import click
+
+sys.path.insert(0, str(Path(__file__).with_name("faults")))
+
+from workplace import workplace
 
 BUCKET = "bobs-documents"
 OBJECT = "sensitive/report.txt"
@@ -237,14 +239,12 @@ def digest(path: Path) -> str:
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 def main(endpoint: str, data: Path) -> None:
     """Tell the story of Bob's document."""
-    folder = Path(tempfile.mkdtemp(prefix="objstore-walkthrough-"))
-    try:
-        Story(endpoint, data, folder).tell()
-    except StepError as error:
-        click.secho(f"   FAILED  {error}", fg="red", err=True)
-        sys.exit(1)
-    finally:
-        shutil.rmtree(folder)
+    with workplace("walkthrough") as folder:
+        try:
+            Story(endpoint, data, folder).tell()
+        except StepError as error:
+            click.secho(f"   FAILED  {error}", fg="red", err=True)
+            sys.exit(1)
     click.secho("\nEvery step checked out.", fg="green", bold=True)
 
 

@@ -8,7 +8,6 @@ import re
 import secrets
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import boto3
@@ -16,10 +15,12 @@ import click
 from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 
 from programs import PROGRAMS
 from python_clients import PYTHON_CLIENTS
 from scene import STEPS, Client, MissingError, Scene
+from workplace import follow_parent, workplace
 
 SMALL_BYTES = 10_000
 LARGE_BYTES = 20 * 1024 * 1024 + 17
@@ -29,7 +30,10 @@ START_SECONDS_MAX = 30
 def serve(folder: Path) -> tuple[str, subprocess.Popen[str]]:
     command = [".venv/bin/objstore", "serve", "--dev", "--port", "0", "--log-level", "error"]
     server = subprocess.Popen(
-        [*command, "--data", str(folder / "data")], stdout=subprocess.PIPE, text=True
+        [*command, "--data", str(folder / "data")],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=follow_parent,
     )
     assert server.stdout is not None
     for line in server.stdout:
@@ -74,8 +78,7 @@ def run_step(client: Client, step: str) -> str:
 def main(names: tuple[str, ...]) -> None:
     """Run all clients, or those whose NAMES are given."""
     rows: list[list[str]] = []
-    with tempfile.TemporaryDirectory(prefix="objstore-clients-") as name:
-        folder = Path(name)
+    with workplace("clients") as folder:
         endpoint, server = serve(folder)
         try:
             scene = make_scene(folder, endpoint)

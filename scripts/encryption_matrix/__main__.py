@@ -7,16 +7,17 @@ all of them but the first are zero.
 
 import asyncio
 import sys
-import tempfile
 from pathlib import Path
 
 import click
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 
 from house import CANARY, CUSTOMER_KEY, House
 from roundtrips import QUICK_SIZES, SIZES, RoundTrips, Tally
 from tampering import Tampering
+from workplace import workplace
 
 QUICK_EVERY = 61
 COMPLAINTS_SHOWN_MAX = 50
@@ -27,8 +28,8 @@ READ_BYTES = 16 << 20
 @click.option("--quick", is_flag=True, help="Small sizes, and one bit in sixty flipped.")
 def main(quick: bool) -> None:
     """Encrypt in every mode, tamper with everything, and look for plaintext on the disk."""
-    with tempfile.TemporaryDirectory(prefix="encryption-matrix-") as folder:
-        tally = asyncio.run(matrix(Path(folder), quick))
+    with workplace("encryption-matrix") as folder:
+        tally = asyncio.run(matrix(folder, quick))
     for complaint in tally.complaints[:COMPLAINTS_SHOWN_MAX]:
         click.echo(complaint)
     click.echo(tally)

@@ -12,11 +12,9 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -30,6 +28,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from server import Server
 from things import BUCKET, KINDS, OBJECTS, SETTINGS, Clients, Value, make_source
+from workplace import workplace
 
 from objstore.storage.sweep import check
 
@@ -360,8 +359,7 @@ def harm(run: Run) -> Tally:
 @click.option("--seed", type=int, default=1, show_default=True, help="Of what is written.")
 def main(seed: int) -> None:
     """Exit 0 if nothing acknowledged was lost, and nothing is stuck when there is room again."""
-    folder = Path(tempfile.mkdtemp(prefix="objstore-disk-full-"))
-    try:
+    with workplace("disk-full") as folder:
         with Disk(folder / "data") as disk:
             run = Run(disk, Server(disk.folder, WORKERS), seed)
             try:
@@ -369,8 +367,6 @@ def main(seed: int) -> None:
             finally:
                 run.server.kill()
         log = (folder / "data.log").read_text()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     click.echo(log, err=True)
     for problem in (*tally.lost, *tally.wrong, *tally.stuck):
         click.echo(problem, err=True)

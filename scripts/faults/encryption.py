@@ -16,7 +16,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Awaitable, Callable
@@ -30,6 +29,7 @@ import apsw
 sys.path.insert(0, str(Path(__file__).parents[1] / "encryption_matrix"))
 
 from house import House, Way, content
+from workplace import workplace
 
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY
 from objstore.crypt.manifest import Mode, decode
@@ -424,11 +424,8 @@ def main(names: list[str]) -> None:
     files = Files()
     totals = Totals()
     for name in names or SCENARIOS:
-        base = Path(tempfile.mkdtemp(prefix="encryption-faults-"))
-        try:
+        with workplace("encryption-faults") as base:
             deaths = Scenario(name, base, totals).run()
-        finally:
-            shutil.rmtree(base, ignore_errors=True)
         print(f"{name}: {deaths} deaths", flush=True)  # noqa: T201
     files.unregister()
     print(f"ENCRYPTION-FAULTS {totals}")  # noqa: T201

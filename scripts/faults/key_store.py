@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ import apsw
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from workplace import workplace
 
 from kms.aws import arn
 from kms.aws.audit import NullSink
@@ -412,11 +412,8 @@ def main(names: list[str]) -> None:
     files = Files()
     total = 0
     for name in names or SCENARIOS:
-        base = Path(tempfile.mkdtemp(prefix="kms-faults-"))
-        try:
+        with workplace("key-faults") as base:
             deaths = run_scenario(name, base)
-        finally:
-            shutil.rmtree(base, ignore_errors=True)
         total += deaths
         print(f"{name}: {deaths} deaths, old or new each time", flush=True)  # noqa: T201
     files.unregister()

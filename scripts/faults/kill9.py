@@ -9,9 +9,7 @@ may be there or not. Nothing else may.
 
 import hashlib
 import random
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -24,6 +22,7 @@ from typing import Any
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 from server import Server, client
+from workplace import workplace
 
 from objstore.storage.sweep import Problem, check
 
@@ -237,13 +236,12 @@ def main(
     kills: int, workers: int, clients: int, seconds: float, seed: int, data: Path | None
 ) -> None:
     """Kill a server under load KILLS times; exit 0 if nothing acknowledged was lost or changed."""
-    folder = Path(tempfile.mkdtemp(prefix="objstore-kill9-"))
-    store = data or folder / "data"
-    totals = Totals()
-    chance = random.Random(seed)
-    key_arn = prepare(store, workers)
-    writers = [Writer(number, key_arn, seed) for number in range(clients)]
-    try:
+    with workplace("kill9") as folder:
+        store = data or folder / "data"
+        totals = Totals()
+        chance = random.Random(seed)
+        key_arn = prepare(store, workers)
+        writers = [Writer(number, key_arn, seed) for number in range(clients)]
         for _ in range(kills):
             attack(store, workers, writers, chance.uniform(0.1, seconds))
             totals.kills += 1
@@ -253,8 +251,6 @@ def main(
             pass
         server.stop()
         leftover = sum(1 for _ in check(store))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     problems = [problem for writer in writers for problem in writer.problems]
     for problem in problems:
         click.echo(problem, err=True)

@@ -9,10 +9,8 @@ there no order may be found.
 
 import os
 import random
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
@@ -28,6 +26,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from history import Operation, Outcome, Undecided, Unset, Value, violation
 from server import Server, client
+from workplace import workplace
 
 BUCKETS = ("plain", "versioned")
 WORKERS = 2
@@ -425,9 +424,8 @@ def mutant_is_caught(folder: Path, **sizes: int) -> bool:
 @click.option("--seed", type=int, default=1, show_default=True, help="Of what is done.")
 def main(operations: int, clients: int, keys: int, kill: bool, seed: int) -> None:
     """Exit 0 if a single copy of each key explains all answers, and not the broken server's."""
-    folder = Path(tempfile.mkdtemp(prefix="objstore-linearizability-"))
     sizes = {"keys": keys, "clients": clients, "seed": seed}
-    try:
+    with workplace("linearizability") as folder:
         run = Run(folder, **sizes)
         while kill and run.history.size < operations:
             run.work_and_kill(operations)
@@ -440,8 +438,6 @@ def main(operations: int, clients: int, keys: int, kill: bool, seed: int) -> Non
             server.stop()
         (folder / "mutant").mkdir()
         caught = mutant_is_caught(folder / "mutant", **sizes)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     history = run.history
     violations, unknown = explain(history)
     for problem in history.problems:

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import click
 from botocore.config import Config
+from workplace import follow_parent
 
 START_SECONDS_MAX = 60
 
@@ -36,6 +37,7 @@ class Server:
             stderr=self._log,
             text=True,
             start_new_session=True,
+            preexec_fn=follow_parent,
             env={**os.environ, **(environment or {})},
         )
         assert self.process.stdout is not None
@@ -89,13 +91,16 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def client(endpoint: str, service: str, *, connections: int = 1) -> Any:
+def client(
+    endpoint: str, service: str, *, connections: int = 1, certificate: Path | None = None
+) -> Any:
     return boto3.client(
         service,
         endpoint_url=endpoint,
         aws_access_key_id="test",
         aws_secret_access_key="test",
         region_name="us-east-1",
+        verify=None if certificate is None else str(certificate),
         config=Config(
             retries={"max_attempts": 0}, read_timeout=60, max_pool_connections=connections
         ),

@@ -5,9 +5,7 @@ Calls are drawn, and a difference is boiled down to the fewest that show it, by 
     scripts/model-test [--examples N] [--steps N] [--random]
 """
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 from reads import Reads
 from server import Server, client
 from uploads import Uploads
+from workplace import workplace
 from writes import Writes
 
 
@@ -35,17 +34,16 @@ class Machine(Writes, Uploads, Reads):
 
 
 @click.command()
-@click.option("--examples", type=click.IntRange(1), default=500, show_default=True)
+@click.option("--examples", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--random/--same", "drawn", default=True, help="Draw other calls each time.")
 @click.option("--shrink/--no-shrink", default=True, help="Boil a difference down.")
 def main(examples: int, steps: int, drawn: bool, shrink: bool) -> None:
     """Exit 0 if a server answers EXAMPLES series of up to STEPS calls as the reference does."""
-    folder = Path(tempfile.mkdtemp(prefix="objstore-model-"))
-    server = Server(folder / "data", 1, flags=("--allow-sse-c",))
-    s3 = client(server.endpoint, "s3")
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
-    try:
+    with workplace("model") as folder:
+        server = Server(folder / "data", 1, flags=("--allow-sse-c",))
+        s3 = client(server.endpoint, "s3")
         run_state_machine_as_test(
             lambda: Machine(s3),
             settings=settings(
@@ -58,9 +56,7 @@ def main(examples: int, steps: int, drawn: bool, shrink: bool) -> None:
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    finally:
         server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     click.echo(f"STATEFUL steps={Machine.steps} diffs=0")
 
 
