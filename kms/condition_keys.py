@@ -68,13 +68,17 @@ class Asked:
 
 def request_keys(asked: Asked) -> Source:
     """The source of a request's keys."""
+    context: dict[str, Value] | None = None
 
     def value(key: str) -> Value:
+        nonlocal context
         find = KEYS.get(key)
         if find is not None:
             return find(asked)
         if key.startswith(ENCRYPTION_CONTEXT):
-            return _context_value(asked, key[len(ENCRYPTION_CONTEXT) :])
+            if context is None:
+                context = _context_values(asked)
+            return context.get(key[len(ENCRYPTION_CONTEXT) :])
         if key.startswith(REQUEST_TAG):
             return tag_value(_request_tags(asked), key[len(REQUEST_TAG) :])
         if key.startswith(RESOURCE_TAG) and asked.key is not None:
@@ -117,11 +121,13 @@ _WITH_CONTEXT = frozenset(
 )
 
 
-def _context_value(asked: Asked, lowered: str) -> Value:
-    """The value of one name of the context; None if names that differ in case have several."""
-    context = encryption_context(asked) or {}
-    found = [value for name, value in context.items() if name.lower() == lowered]
-    return found[0] if len(found) == 1 else None
+def _context_values(asked: Asked) -> dict[str, Value]:
+    """The values of the context by lower-case name; None where names differ in case only."""
+    values: dict[str, Value] = {}
+    for name, value in (encryption_context(asked) or {}).items():
+        lowered = name.lower()
+        values[lowered] = None if lowered in values else value
+    return values
 
 
 def _context_keys(asked: Asked) -> Value:

@@ -27,7 +27,9 @@ CREATE TABLE grants (
   subset TEXT,
   source_arn TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX grants_by_key ON grants (account, region, key_id, grantee, grant_id);
+CREATE INDEX grants_by_key ON grants (account, region, key_id, grant_id);
+CREATE INDEX grants_by_grantee ON grants (account, region, key_id, grantee, grant_id);
+CREATE INDEX grants_by_name ON grants (account, region, key_id, name) WHERE name <> '';
 CREATE INDEX grants_by_retiree ON grants (retiree, region, grant_id) WHERE retiree <> '';
 """
 GRANT_COLUMNS = (
@@ -69,19 +71,14 @@ class Grants:
 
     def page(self, key: Name, *, grantee: str | None, after: str, limit: int) -> list[Grant]:
         """Grants on a key by id, from the one behind `after` on."""
-        return self._select(
-            f"{_OF_KEY} AND (? IS NULL OR grantee=?) AND grant_id>? ORDER BY grant_id LIMIT ?",
-            *key,
-            grantee,
-            grantee,
-            after,
-            limit,
-        )
+        of, whose = ("", ()) if grantee is None else (" AND grantee=?", (grantee,))
+        where = f"{_OF_KEY}{of} AND grant_id>? ORDER BY grant_id LIMIT ?"
+        return self._select(where, *key, *whose, after, limit)
 
     def retirable(self, region: str, retiree: str, *, after: str, limit: int) -> list[Grant]:
         """Grants on keys of any account that the principal bound as `retiree` may retire."""
         return self._select(
-            "retiree=? AND region=? AND grant_id>? ORDER BY grant_id LIMIT ?",
+            "retiree=? AND retiree<>'' AND region=? AND grant_id>? ORDER BY grant_id LIMIT ?",
             retiree,
             region,
             after,
@@ -104,7 +101,9 @@ class GrantEdits:
         return counted
 
     def named(self, key: Name, name: str) -> list[Grant]:
-        rows = self._connection.execute(f"{_SELECT}{_OF_KEY} AND name=?", (*key, name))
+        """The grants on a key that have this name, which is not empty."""
+        where = f"{_OF_KEY} AND name=? AND name<>''"
+        rows = self._connection.execute(_SELECT + where, (*key, name))
         return [grant_from_row(row) for row in rows]
 
     def add(self, grant: Grant) -> None:

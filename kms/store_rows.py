@@ -73,7 +73,7 @@ CREATE TABLE aliases (
   updated_at REAL NOT NULL,
   PRIMARY KEY (account, region, name)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX aliases_by_key ON aliases (account, region, key_id);
+CREATE INDEX aliases_by_key ON aliases (account, region, key_id, name);
 CREATE TABLE owned (
   owner TEXT PRIMARY KEY,
   material_id TEXT NOT NULL,

@@ -14,7 +14,7 @@ from typing import Any
 
 from kms.aws.conditions import Condition, ConditionError, compile_condition
 from kms.aws.context import Context
-from kms.aws.policy_pattern import Matcher, arn_matcher, folded, keys_of, matcher, tokenize
+from kms.aws.policy_pattern import Matcher, any_of, arn_matcher, folded, keys_of, tokenize
 from kms.aws.policy_principal import EVERYBODY, NamingOf, compile_exceptions, compile_principals
 
 DOCUMENT_BYTES_MAX = 128 * 1024
@@ -404,12 +404,14 @@ def _texts(value: Any, key: str) -> tuple[str, ...]:
 def _any_action(actions: Sequence[str]) -> Callable[[str], bool]:
     exact = {action.lower() for action in actions if "*" not in action and "?" not in action}
     patterns = [
-        matcher(folded(tokenize(action, wildcards=True, variables=False)))
+        folded(tokenize(action, wildcards=True, variables=False))
         for action in actions
         if action.lower() not in exact
     ]
-    nothing = Context()
-    return lambda action: action in exact or any(match(action, nothing) for match in patterns)
+    if not patterns:
+        return lambda action: action in exact
+    matches, nothing = any_of(patterns), Context()
+    return lambda action: action in exact or matches(action, nothing)
 
 
 def _any_of(matchers: Sequence[Matcher]) -> Matcher:

@@ -207,3 +207,16 @@ def test_stable_keys_are_kms_or_global_ones() -> None:
 )
 def test_encryption_contexts(question: Asked, expected: Mapping[str, str] | None) -> None:
     assert encryption_context(question) == expected
+
+
+def test_a_context_is_folded_once_however_many_conditions_look_at_it() -> None:
+    folded: list[str] = []
+
+    class Name(str):
+        def lower(self) -> str:
+            folded.append(self)
+            return super().lower()
+
+    source = request_keys(asked("Encrypt", encryption_context={Name("A"): "1", Name("B"): "2"}))
+    assert [source(f"kms:encryptioncontext:{name}") for name in "abc"] == ["1", "2", None]
+    assert folded == ["A", "B"]

@@ -2,6 +2,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -12,6 +13,8 @@ from kms.material import generate
 from kms.root import KeyFile, RootError
 from kms.store import Store
 from kms.store_connection import StoreError
+from kms.store_edits import Edit
+from kms.store_grants import GrantEdits
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 KEY_ID = "00000000-0000-4000-8000-000000000000"
@@ -138,6 +141,37 @@ def test_aliases(store: Store) -> None:
     assert store.aliases(ACCOUNT, REGION, key_id="other", after="", limit=9) == []
     store.delete_alias(second)
     assert store.alias(ACCOUNT, REGION, "alias/b") is None
+
+
+def test_lists_are_read_in_the_order_of_an_index(store: Store) -> None:
+    """A page costs what is on it, however much there is beside it."""
+    seen: list[tuple[str, Any]] = []
+    connection = store._connection
+
+    def trace(cursor: apsw.Cursor, sql: str, values: Any) -> bool:
+        seen.append((sql, values))
+        return True
+
+    connection.exec_trace = trace
+    of_key = (ACCOUNT, REGION, KEY_ID)
+    store.keys(ACCOUNT, REGION, after="", limit=1)
+    store.grants.retirable(REGION, "AROAR", after="", limit=1)
+    for key_id, grantee in ((None, None), (KEY_ID, "AIDABOB")):
+        store.aliases(ACCOUNT, REGION, key_id=key_id, after="", limit=1)
+        store.grants.page(of_key, grantee=grantee, after="", limit=1)
+    GrantEdits(connection).named(of_key, "name")
+    GrantEdits(connection).count(of_key)
+    Edit(connection).count_aliases(*of_key)
+    Edit(connection).count_keys(ACCOUNT, REGION, "CUSTOMER")
+    connection.exec_trace = None
+    assert len(seen) == 10
+    for sql, values in seen:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+        (plan,) = [str(row[3]) for row in rows]
+        assert plan.startswith("SEARCH")
+        assert [plan.count(term) for term in ("=?", ">?")] == [
+            sql.count(term) for term in ("=?", ">?")
+        ]
 
 
 def test_a_taken_alias_stores_no_key(store: Store) -> None:
