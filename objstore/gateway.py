@@ -326,17 +326,19 @@ class Gateway:
     async def _call(
         self, request: Request, compiled: Compiled, asked: Asked, arguments: dict[str, Any]
     ) -> Response:
-        def authorize_further(
-            action: str, bucket: Bucket | None, key: str, version_id: str | None = None
-        ) -> None:
-            further = Asked(asked.caller, action, bucket, key, asked.facts, version_id)
-            self._check(request, further)
-            if bucket is not asked.bucket:
-                is_charged(further)
-
         if request.noted is not None:
             request.noted.arguments = arguments
         charged = is_charged(asked)
+
+        def authorize_further(
+            action: str, bucket: Bucket | None, key: str, version_id: str | None = None
+        ) -> None:
+            nonlocal charged
+            further = Asked(asked.caller, action, bucket, key, asked.facts, version_id)
+            self._check(request, further)
+            if bucket is not asked.bucket:
+                charged |= is_charged(further)
+
         trace = Trace(enabled=self._traces is not None)
         call = Call(
             asked.caller,

@@ -83,6 +83,7 @@ def compile_input(model: ServiceModel, operation: Operation, handler: Callable[.
             query=scalars["querystring"],
             metadata=metadata,
             required=tuple(required),
+            announces=any(m.wire_name == quirks.SDK_CHECKSUM_HEADER for m in members.values()),
             body=_body(model, operation, shape, frozenset(signature.places)),
         )
     )
@@ -251,6 +252,7 @@ class _Plan:
     query: Mapping[str, "_Scalar | str"]
     metadata: tuple[str, str, int | None] | None  # prefix, argument, place
     required: tuple[tuple[str, Member], ...]
+    announces: bool  # whether a header may name the algorithm of the body's checksum
     body: Body | None
 
 
@@ -274,11 +276,32 @@ def _binder(plan: _Plan) -> Bind:
         for name, member in plan.required:
             if name not in values:
                 raise _missing(member)
+        if plan.announces and quirks.SDK_CHECKSUM_HEADER in headers:
+            _check_announced(headers)
         if plan.body:
             values.update(plan.body(document, payload))
         return arguments(values)
 
     return bind
+
+
+def _check_announced(headers: Mapping[str, str]) -> None:
+    """Refuse an algorithm by name without its checksum. A checksum in a header counts anyway."""
+    wanted = quirks.CHECKSUM_PREFIX + headers[quirks.SDK_CHECKSUM_HEADER].lower()
+    trailers = headers.get(quirks.TRAILER_HEADER)
+    if trailers is not None:
+        if wanted not in [name.strip() for name in trailers.lower().split(",")]:
+            raise S3Error(
+                "InvalidRequest", f"Value for {quirks.SDK_CHECKSUM_HEADER} header is invalid."
+            )
+    elif wanted not in headers and not any(
+        name.startswith(quirks.CHECKSUM_PREFIX) for name in headers
+    ):
+        raise S3Error(
+            "InvalidRequest",
+            f"{quirks.SDK_CHECKSUM_HEADER} specified, but no corresponding "
+            f"{quirks.CHECKSUM_PREFIX}* or {quirks.TRAILER_HEADER} headers were found.",
+        )
 
 
 def _convert(

@@ -23,6 +23,8 @@ UNROUTED = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
 # Members that the front door has dealt with before an operation runs.
 CONSUMED = frozenset({"Bucket", "ExpectedBucketOwner", "RequestPayer", "ContentLength"})
 SDK_CHECKSUM_HEADER = "x-amz-sdk-checksum-algorithm"
+CHECKSUM_PREFIX = "x-amz-checksum-"
+TRAILER_HEADER = "x-amz-trailer"
 DOCUMENT_CONSUMED = frozenset({"ContentMD5"})
 
 # Operations whose documents S3 takes without a checksum although the model wants SDKs to send one.

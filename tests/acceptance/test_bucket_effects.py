@@ -4,6 +4,7 @@ import json
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,13 @@ from botocore.exceptions import ClientError
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:uploads"
 EXPIRE = {"ID": "e", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}}
+
+OTHER = """
+[[accounts]]
+id = "111122223333"
+access_key_id = "AKIAOTHER"
+secret_access_key = "other-secret"
+"""
 
 
 def advance(server: Any, seconds: int) -> None:
@@ -89,3 +97,40 @@ def test_requests_are_logged_at_the_latest_when_the_server_stops(serve: Callable
     ]
     outcomes = [(line.split()[5], *line.split()[12:14]) for line in lines[-2:]]
     assert outcomes == [("-", "403", "AccessDenied"), ("-", "403", "SignatureDoesNotMatch")]
+
+
+def test_requesters_pay_and_are_told_so(serve: Callable[..., Any], tmp_path: Path) -> None:
+    seed = tmp_path / "seed.toml"
+    seed.write_text(OTHER)
+    server = serve("--dev", "--seed", str(seed))
+    owner = server.client("s3")
+    owner.create_bucket(Bucket="sold")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "111122223333"},
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::sold/*",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    owner.put_bucket_policy(Bucket="sold", Policy=json.dumps(policy))
+    paid_by = {"Payer": "Requester"}
+    owner.put_bucket_request_payment(Bucket="sold", RequestPaymentConfiguration=paid_by)
+    owner.put_object(Bucket="sold", Key="k", Body=b"data")
+    keys = {"AccessKeyId": "AKIAOTHER", "SecretAccessKey": "other-secret"}
+    other = server.speaking_for(keys).client("s3")
+    other.create_bucket(Bucket="bought")
+    upload_id = other.create_multipart_upload(Bucket="bought", Key="parts")["UploadId"]
+    copied = {"Bucket": "bought", "CopySource": "sold/k"}
+    requests: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+        (other.get_object, {"Bucket": "sold", "Key": "k"}),
+        (other.copy_object, {**copied, "Key": "copy"}),
+        (
+            other.upload_part_copy,
+            {**copied, "Key": "parts", "UploadId": upload_id, "PartNumber": 1},
+        ),
+    ]
+    for ask, members in requests:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            ask(**members)
+        assert ask(**members, RequestPayer="requester")["RequestCharged"] == "requester"
+    assert "RequestCharged" not in owner.get_object(Bucket="sold", Key="k")
