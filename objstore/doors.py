@@ -27,7 +27,7 @@ Answer = tuple[int, bytes | bytearray]
 KMSHandler = Callable[[str, bytes, Caller], Answer]
 
 # What anybody may ask: the request carries a proof of its own.
-UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
+UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 
 
 class Identification:

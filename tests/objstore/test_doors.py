@@ -266,6 +266,13 @@ async def test_sts_refuses_in_its_own_words(sts: QueryDoor, form: str, code: str
     assert response.status == 400
 
 
+async def test_what_no_client_signs_is_refused_by_name(sts: QueryDoor) -> None:
+    asked = request(b"Action=AssumeRoleWithSAML&Version=2011-06-15", service="sts")
+    del asked.headers["authorization"]
+    status, body, _ = await answer(sts, asked)
+    assert (status, "<Code>NotImplemented</Code>" in body) == (501, True)
+
+
 async def test_permissive_takes_any_key(kms: KMS) -> None:
     door = kms_door(kms.handle, kms.prepare, identification(permissive=True))
     asked = kms_request("ListKeys", secret="wrong")
