@@ -10,6 +10,7 @@ from typing import Any
 
 from kms.aws import arn
 from kms.aws.policy import Flaw, Policy, PolicyError, PolicyKind, parse
+from kms.aws.policy_principal import rename
 from kms.errors import KMSError
 
 POLICY_NAME = "default"
@@ -94,19 +95,8 @@ def renamed(policy: str, names: Mapping[str, str]) -> str:
     if not names:
         return policy
     document = json.loads(policy)
-    listed = document["Statement"]
-    for statement in listed if isinstance(listed, list) else [listed]:
-        for element in ("Principal", "NotPrincipal"):
-            principals = statement.get(element)
-            if isinstance(principals, dict) and "AWS" in principals:
-                principals["AWS"] = _renamed(principals["AWS"], names)
+    rename(document, names)
     return json.dumps(document, indent=2, separators=(",", " : "))
-
-
-def _renamed(named: str | list[str], names: Mapping[str, str]) -> str | list[str]:
-    if isinstance(named, str):
-        return names.get(named, named)
-    return [names.get(one, one) for one in named]
 
 
 def check_policy(policy: str) -> Policy:

@@ -51,5 +51,10 @@ def account_root(account: str) -> str:
     return f"arn:{PARTITION}:iam::{account}:root"
 
 
+def iam_entity(account: str, kind: str, path: str, name: str) -> str:
+    """A user, role, group or policy, whose `path` begins and ends with a slash."""
+    return f"arn:{PARTITION}:iam::{account}:{kind}{path}{name}"
+
+
 def iam_user(account: str, name: str, path: str = "/") -> str:
     return f"arn:{PARTITION}:iam::{account}:user{path}{name}"

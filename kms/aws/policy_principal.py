@@ -10,6 +10,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elem
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from typing import Any
 
 from kms.aws.arn import ARN, account_root
 from kms.aws.identity import Principal, PrincipalKind
@@ -17,7 +18,7 @@ from kms.aws.identity import Principal, PrincipalKind
 ACCOUNT_DIGITS = 12
 EVERYBODY = "*"
 SESSIONS = (PrincipalKind.ASSUMED_ROLE, PrincipalKind.FEDERATED)
-_UNIQUE_ID_PREFIXES = ("AIDA", "AROA")
+UNIQUE_ID_PREFIXES = ("AIDA", "AROA")
 _IAM_RESOURCES = ("user/", "role/")
 _STS_RESOURCES = ("assumed-role/", "federated-user/")
 _NOBODY: frozenset[str] = frozenset()
@@ -79,6 +80,21 @@ def compile_exceptions(named: Mapping[str, Sequence[str]]) -> NamingOf:
     return naming
 
 
+def rename(document: Any, names: Mapping[str, str]) -> None:
+    """Put other names into the `AWS` principals of a policy that is valid, as parsed from JSON."""
+    listed = document["Statement"]
+    for statement in listed if isinstance(listed, list) else [listed]:
+        for element in ("Principal", "NotPrincipal"):
+            principals = statement.get(element)
+            if isinstance(principals, dict) and "AWS" in principals:
+                named = principals["AWS"]
+                principals["AWS"] = (
+                    names.get(named, named)
+                    if isinstance(named, str)
+                    else [names.get(one, one) for one in named]
+                )
+
+
 def _listed(named: Mapping[str, Sequence[str]]) -> Mapping[str, frozenset[str]]:
     for element, names in named.items():
         for name in names:
@@ -128,7 +144,7 @@ def _valid(element: str, name: str) -> bool:
 def _names_principal(name: str) -> bool:
     if name == EVERYBODY or (len(name) == ACCOUNT_DIGITS and name.isdigit()):
         return True
-    if name.startswith(_UNIQUE_ID_PREFIXES):
+    if name.startswith(UNIQUE_ID_PREFIXES):
         return name.isalnum()
     try:
         parsed = ARN.parse(name)

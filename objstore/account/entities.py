@@ -79,14 +79,12 @@ def quota(name: str, most: int) -> IAMError:
 
 def arn_for(kind: Kind, account: str, name: str, path: str = ROOT_PATH) -> str:
     """The ARN that an entity of this name and path has or would have."""
-    return f"arn:{arn.PARTITION}:iam::{account}:{kind.row}{path}{name}"
+    return arn.iam_entity(account, kind.row, path, name)
 
 
 def arn_of(identity: Identity) -> str:
     """The ARN of an entity."""
-    return (
-        f"arn:{arn.PARTITION}:iam::{identity.account}:{identity.kind}{identity.path}{identity.name}"
-    )
+    return arn.iam_entity(identity.account, identity.kind, identity.path, identity.name)
 
 
 def split_arn(text: str, kind: Kind) -> tuple[str, str, str] | None:

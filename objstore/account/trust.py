@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from kms.aws.policy_principal import rename
 from objstore.account.documents import check_trust_policy
 from objstore.account.entities import ROLE, USER, arn_of, split_arn
 from objstore.account.errors import IAMError
@@ -64,15 +65,5 @@ def shown_trust(rows: IdentityRows, attributes: Mapping[str, Any]) -> str:
 
 def _replaced(text: str, names: Mapping[str, str]) -> str:
     document = json.loads(text)
-    listed = document["Statement"]
-    for statement in listed if isinstance(listed, list) else [listed]:
-        for element in ("Principal", "NotPrincipal"):
-            principals = statement.get(element)
-            if isinstance(principals, dict) and "AWS" in principals:
-                named = principals["AWS"]
-                principals["AWS"] = (
-                    names.get(named, named)
-                    if isinstance(named, str)
-                    else [names.get(one, one) for one in named]
-                )
+    rename(document, names)
     return json.dumps(document)

@@ -13,9 +13,11 @@ from kms.aws.arn import account_root
 from kms.aws.conditions import Condition, network_of
 from kms.aws.policy import Flaw, Policy, PolicyError, PolicyKind, parse
 from kms.aws.policy_document import Effect, Statement
+from kms.aws.policy_principal import rename
 from objstore.errors import S3Error
 
 SETTING = "policy"
+BOUND = "policy_principals"  # the unique ids of the users and roles that it names, by their ARNs
 POLICY_BYTES_MAX = 20 * 1024
 COMPILED_MAX = 1024
 _ARN = "arn:aws:s3:::"
@@ -149,9 +151,12 @@ def _name_accounts(principals: dict[str, Any], account_of: Callable[[str], str |
 
 
 @lru_cache(maxsize=COMPILED_MAX)
-def compiled(text: str) -> Policy:
-    """The policy of a text, compiled once. Raises PolicyError."""
-    return parse(text, kind=PolicyKind.BUCKET, name="the bucket policy")
+def compiled(text: str, bound: tuple[tuple[str, str], ...] = ()) -> Policy:
+    """The policy of a text, compiled once. Raises PolicyError.
+
+    `bound` are the unique ids that are meant by the ARNs of users and roles.
+    """
+    return parse(text, kind=PolicyKind.BUCKET, name="the bucket policy", bound=dict(bound))
 
 
 @lru_cache(maxsize=COMPILED_MAX)
@@ -165,12 +170,24 @@ def denials(policy: Policy) -> Policy:
 def of(settings: Mapping[str, Any], account_of: Callable[[str], str | None]) -> Policy | None:
     """A bucket's policy, if it has one."""
     text = settings.get(SETTING)
-    return None if text is None else of_text(text, account_of)
+    if text is None:
+        return None
+    bound = settings.get(BOUND)
+    return compiled(with_accounts(text, account_of), tuple(bound.items()) if bound else ())
 
 
 def of_text(text: str, account_of: Callable[[str], str | None]) -> Policy:
-    """The policy of a text that `check` let through."""
+    """The policy of a text that `check` let through, by the names that it has."""
     return compiled(with_accounts(text, account_of))
+
+
+def shown(text: str, names: Mapping[str, str]) -> str:
+    """The text with other names of users and roles; itself if there are none."""
+    if not names:
+        return text
+    document = json.loads(text)
+    rename(document, names)
+    return json.dumps(document)
 
 
 @lru_cache(maxsize=COMPILED_MAX)
