@@ -35,6 +35,7 @@ KIND_DATA_KEY = 3
 PLAINTEXT_BYTES_MAX = 4096
 CONTEXT_BYTES_MAX = 8192
 MATERIAL_BYTES = 32
+NO_CONTEXT = b"\0\0\0\0"
 
 _SHA256 = SHA256()
 _LABEL = b"kms/v1/encrypt"
@@ -83,7 +84,7 @@ class Blob:
 def canonical(context: Mapping[str, str]) -> bytes:
     """The encryption context as unambiguous bytes. Raises ValidationException if it is too long."""
     if not context:
-        return b"\0\0\0\0"
+        return NO_CONTEXT
     parts = [len(context).to_bytes(4)]
     try:
         pairs = sorted((name.encode(), value.encode()) for name, value in context.items())

@@ -104,7 +104,7 @@ def unwrap(parameters: Parameters, wrapped: bytes) -> bytearray:
     length = parameters.private_key.key_size // 8
     key = oaep.decrypt(parameters.private_key, direct, wrapped[:length])
     try:
-        return bytearray(aes_key_unwrap_with_padding(bytes(key), wrapped[length:]))
+        return bytearray(aes_key_unwrap_with_padding(key, wrapped[length:]))
     except (InvalidUnwrap, ValueError):
         raise KMSError("InvalidCiphertextException") from None
     finally:

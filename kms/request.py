@@ -39,8 +39,8 @@ _KEY_ID = re.compile(
 class Request:
     """A call under way. `arguments` are the members of its input, in which conditions look.
 
-    `key_arn`, `material_id`, `context` and `decided` are what audit will say of it; `source_arn`
-    is the key that an operation between two keys decrypted with.
+    `key_arn`, `material_id` and `decided` are what audit will say of it; `source_arn` is the key
+    that an operation between two keys decrypted with.
     """
 
     operation: str
@@ -52,7 +52,6 @@ class Request:
     key_arn: str = ""
     source_arn: str = ""
     material_id: str = ""
-    context: Mapping[str, str] = field(default_factory=dict)
     decided: Decision | None = None
 
     def use(self, key_id: str, *, action: str | None = None, state: str | None = None) -> Key:

@@ -96,7 +96,6 @@ class Service:
         """
         arguments = {"key_id": key_id, "encryption_context": context}
         request = Request(operation, caller, self.store, self.clock, self.authorizer, arguments)
-        request.context = context
         self._catch_up()
         return request.use(key_id).arn
 

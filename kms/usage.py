@@ -1,8 +1,9 @@
-"""What cryptographic operations have in common: which key fits, grant tokens, DryRun."""
+"""What cryptographic operations have in common: which key fits, grant tokens, blobs, DryRun."""
 
 from collections.abc import Sequence
 
 from kms import grant_token
+from kms.ciphertext import seal
 from kms.errors import KMSError
 from kms.key import Key, check_state
 from kms.request import Request
@@ -66,6 +67,20 @@ def check_grant_tokens(request: Request, grant_tokens: Sequence[str]) -> None:
     """
     for token in grant_tokens:
         grant_token.read(request.store, token)
+
+
+def seal_under(
+    request: Request, key: Key, kind: int, plaintext: bytes | bytearray, context: bytes
+) -> bytes:
+    """The blob of `plaintext` under a symmetric `key`; `context` is canonical."""
+    request.material_id = key.material_id
+    return seal(
+        request.store.derivation_key(key.account, key.region, key.material_id),
+        material_id=bytes.fromhex(key.material_id),
+        kind=kind,
+        plaintext=plaintext,
+        context=context,
+    )
 
 
 def stop_if_dry(dry_run: bool, *secrets: bytearray) -> None:

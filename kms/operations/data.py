@@ -2,7 +2,8 @@
 
 Plaintexts leave as `bytearray`s that the door wipes after rendering. Encryption contexts are
 additional authenticated data; they are public and appear in the audit record. Only symmetric keys
-have them, and only ciphertexts of symmetric keys name their key.
+have them, and only ciphertexts of symmetric keys name their key. One that is too long is refused
+first of all, since policies and grants may compare it with any number of patterns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +12,12 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from kms.algorithms import oaep
-from kms.ciphertext import KIND_ENCRYPT, Blob, canonical, parse, seal, unseal
+from kms.ciphertext import KIND_ENCRYPT, NO_CONTEXT, Blob, canonical, parse, unseal
 from kms.errors import KMSError
 from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key
 from kms.recipient import deliver, recipient_of
 from kms.request import Request
-from kms.usage import check_fit, check_grant_tokens, named, stop_if_dry, use_for
+from kms.usage import check_fit, check_grant_tokens, named, seal_under, stop_if_dry, use_for
 
 IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
 _EMPTY: Mapping[str, str] = {}
@@ -32,9 +33,9 @@ def encrypt(
     grant_tokens: Sequence[str] = (),
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    request.context = encryption_context
+    context = canonical(encryption_context)
     key = use_for(request, key_id, ENCRYPT_DECRYPT, encryption_algorithm, grant_tokens=grant_tokens)
-    sealed = _seal(request, key, encryption_algorithm, plaintext, encryption_context)
+    sealed = _seal(request, key, encryption_algorithm, plaintext, context)
     stop_if_dry(dry_run)
     return {
         "CiphertextBlob": sealed,
@@ -55,7 +56,7 @@ def decrypt(
     dry_run: bool = False,
     dry_run_modifiers: Sequence[str] = (),
 ) -> dict[str, Any]:
-    request.context = encryption_context
+    context = canonical(encryption_context)
     check_grant_tokens(request, grant_tokens)
     if dry_run and IGNORE_CIPHERTEXT in dry_run_modifiers:
         _use_named(request, key_id, encryption_algorithm, "Decrypt")
@@ -65,7 +66,7 @@ def decrypt(
         request,
         ciphertext_blob,
         key_id=key_id,
-        context=encryption_context,
+        context=context,
         algorithm=encryption_algorithm,
         action="Decrypt",
     )
@@ -94,7 +95,8 @@ def re_encrypt(
     dry_run: bool = False,
     dry_run_modifiers: Sequence[str] = (),
 ) -> dict[str, Any]:
-    request.context = source_encryption_context
+    context = canonical(source_encryption_context)
+    new_context = canonical(destination_encryption_context)
     check_grant_tokens(request, grant_tokens)
     if dry_run and IGNORE_CIPHERTEXT in dry_run_modifiers:
         source = _use_named(request, source_key_id, source_encryption_algorithm, "ReEncryptFrom")
@@ -104,7 +106,7 @@ def re_encrypt(
             request,
             ciphertext_blob,
             key_id=source_key_id,
-            context=source_encryption_context,
+            context=context,
             algorithm=source_encryption_algorithm,
             action="ReEncryptFrom",
         )
@@ -117,13 +119,7 @@ def re_encrypt(
             destination_encryption_algorithm,
             action="ReEncryptTo",
         )
-        sealed = _seal(
-            request,
-            target,
-            destination_encryption_algorithm,
-            plaintext,
-            destination_encryption_context,
-        )
+        sealed = _seal(request, target, destination_encryption_algorithm, plaintext, new_context)
         stop_if_dry(dry_run)
     finally:
         plaintext[:] = bytes(len(plaintext))
@@ -146,7 +142,7 @@ def _open(
     ciphertext_blob: bytes | None,
     *,
     key_id: str | None,
-    context: Mapping[str, str],
+    context: bytes,
     algorithm: str,
     action: str,
 ) -> tuple[Key, bytearray]:
@@ -173,7 +169,7 @@ def _open(
     except KeyError:
         # Of what waits for its first rotation, a Region may know the id alone.
         raise KMSError("InvalidCiphertextException") from None
-    return key, unseal(material, blob, canonical(context))
+    return key, unseal(material, blob, context)
 
 
 def _use_named(request: Request, key_id: str | None, algorithm: str, action: str) -> Key:
@@ -240,24 +236,17 @@ def _seal(
     key: Key,
     algorithm: str,
     plaintext: bytes | bytearray,
-    context: Mapping[str, str],
+    context: bytes,
 ) -> bytes:
     if algorithm != SYMMETRIC_DEFAULT:
         _refuse_context(context)
         private = cast(RSAPrivateKey, request.store.private_key(key))
         return oaep.encrypt(private.public_key(), algorithm, plaintext)
-    request.material_id = key.material_id
-    return seal(
-        request.store.derivation_key(key.account, key.region, key.material_id),
-        material_id=bytes.fromhex(key.material_id),
-        kind=KIND_ENCRYPT,
-        plaintext=plaintext,
-        context=canonical(context),
-    )
+    return seal_under(request, key, KIND_ENCRYPT, plaintext, context)
 
 
-def _refuse_context(context: Mapping[str, str]) -> None:
-    if context:
+def _refuse_context(context: bytes) -> None:
+    if context != NO_CONTEXT:
         raise KMSError(
             "ValidationException",
             "EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.",

@@ -9,12 +9,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from kms.algorithms.keys import PRIVATE_KEY_SPECS, generate_private, private_der, public_der
-from kms.ciphertext import KIND_DATA_KEY, canonical, seal
+from kms.ciphertext import KIND_DATA_KEY, canonical
 from kms.errors import KMSError
 from kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, Key, check_state
 from kms.recipient import deliver, recipient_of
 from kms.request import Request
-from kms.usage import check_grant_tokens, check_usage, named, stop_if_dry
+from kms.usage import check_grant_tokens, check_usage, named, seal_under, stop_if_dry
 
 _EMPTY: Mapping[str, str] = {}
 _DATA_KEY_BYTES = {"AES_256": 32, "AES_128": 16}
@@ -31,10 +31,10 @@ def generate_data_key(
     recipient: Mapping[str, Any] | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    key = _wrapping(request, key_id, encryption_context, grant_tokens)
+    context = canonical(encryption_context)
+    key = _wrapping(request, key_id, grant_tokens)
     length = _data_key_length(key_spec, number_of_bytes)
     _check_wraps(request, key)
-    context = canonical(encryption_context)
     receiver = recipient_of(recipient)
     stop_if_dry(dry_run)
     plaintext = bytearray(length)
@@ -65,9 +65,7 @@ def generate_data_key_without_plaintext(
         grant_tokens=grant_tokens,
         dry_run=dry_run,
     )
-    plaintext = generated.pop("Plaintext")
-    plaintext[:] = bytes(len(plaintext))
-    return generated
+    return _without(generated, "Plaintext")
 
 
 def generate_data_key_pair(
@@ -80,11 +78,11 @@ def generate_data_key_pair(
     recipient: Mapping[str, Any] | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    key = _wrapping(request, key_id, encryption_context, grant_tokens)
+    context = canonical(encryption_context)
+    key = _wrapping(request, key_id, grant_tokens)
     _check_wraps(request, key)
     if key_pair_spec not in PRIVATE_KEY_SPECS:
         raise KMSError("UnsupportedOperationException", f"{key_pair_spec} is not supported")
-    context = canonical(encryption_context)
     receiver = recipient_of(recipient)
     stop_if_dry(dry_run)
     pair = generate_private(key_pair_spec)
@@ -115,9 +113,7 @@ def generate_data_key_pair_without_plaintext(
         grant_tokens=grant_tokens,
         dry_run=dry_run,
     )
-    plaintext = generated.pop("PrivateKeyPlaintext")
-    plaintext[:] = bytes(len(plaintext))
-    return generated
+    return _without(generated, "PrivateKeyPlaintext")
 
 
 def generate_random(
@@ -135,11 +131,8 @@ def generate_random(
     return deliver(receiver, "Plaintext", plaintext)
 
 
-def _wrapping(
-    request: Request, key_id: str, context: Mapping[str, str], grant_tokens: Sequence[str]
-) -> Key:
+def _wrapping(request: Request, key_id: str, grant_tokens: Sequence[str]) -> Key:
     """The key, authorized, that will wrap what is generated if `_check_wraps` lets it."""
-    request.context = context
     check_grant_tokens(request, grant_tokens)
     return named(request, key_id)
 
@@ -155,14 +148,19 @@ def _check_wraps(request: Request, key: Key) -> None:
 
 
 def _seal(request: Request, key: Key, plaintext: bytearray, context: bytes) -> bytes:
-    request.material_id = key.material_id
-    return seal(
-        request.store.derivation_key(key.account, key.region, key.material_id),
-        material_id=bytes.fromhex(key.material_id),
-        kind=KIND_DATA_KEY,
-        plaintext=plaintext,
-        context=context,
-    )
+    """The blob of a fresh key, which is wiped if there can be none."""
+    try:
+        return seal_under(request, key, KIND_DATA_KEY, plaintext, context)
+    except BaseException:
+        plaintext[:] = bytes(len(plaintext))
+        raise
+
+
+def _without(generated: dict[str, Any], member: str) -> dict[str, Any]:
+    """The answer without its plaintext key, which is wiped."""
+    plaintext = generated.pop(member)
+    plaintext[:] = bytes(len(plaintext))
+    return generated
 
 
 def _delivered(

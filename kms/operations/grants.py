@@ -12,6 +12,7 @@ from kms.authorize import denied, denied_elsewhere, pairs
 from kms.aws import arn
 from kms.aws.arn import ARN
 from kms.aws.identity import PrincipalKind
+from kms.ciphertext import canonical
 from kms.errors import KMSError
 from kms.grant import CREATE_GRANT, Grant, operations_for
 from kms.grant_token import GRANT_ID_BYTES
@@ -45,12 +46,17 @@ def create_grant(
     grant_tokens: Sequence[str] = (),
     dry_run: bool = False,
 ) -> dict[str, Any]:
+    constraints = constraints or {}
+    contexts = _contexts_of(constraints)
     check_grant_tokens(request, grant_tokens)
     key = request.own(key_id)
     check_state(key, request.operation)
-    constraints = constraints or {}
     _check_operations(key, operations)
-    _check_constraints(key, constraints)
+    if contexts and key.spec != SYMMETRIC_DEFAULT:
+        raise _invalid(
+            "EncryptionContext is supported only when creating a grant for a symmetric encryption "
+            "KMS key."
+        )
     grantee = _one_of(request, "Grantee", grantee_principal, grantee_service_principal)
     retiree = _one_of(request, "Retiring", retiring_principal, retiring_service_principal)
     if not grantee:
@@ -290,15 +296,11 @@ def _check_operations(key: Key, operations: Sequence[str]) -> None:
         )
 
 
-def _check_constraints(key: Key, constraints: Mapping[str, Any]) -> None:
+def _contexts_of(constraints: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """The encryption contexts of constraints, one at most. Raises ValidationException."""
     contexts = [constraints[name] for name in (EQUALS, SUBSET) if name in constraints]
     if len(contexts) > 1:
         raise _invalid("More than one constraint supplied")
-    if contexts and key.spec != SYMMETRIC_DEFAULT:
-        raise _invalid(
-            "EncryptionContext is supported only when creating a grant for a symmetric encryption "
-            "KMS key."
-        )
     for context in contexts:
         if len(context) > CONSTRAINT_PAIRS_MAX:
             raise _invalid(
@@ -310,6 +312,8 @@ def _check_constraints(key: Key, constraints: Mapping[str, Any]) -> None:
                 "An encryption context value in a grant constraint cannot exceed "
                 f"{CONSTRAINT_VALUE_LENGTH_MAX} characters."
             )
+        canonical(context)
+    return contexts
 
 
 def _check_limit(limit: int) -> None:

@@ -13,8 +13,13 @@ class Random:
 
     def fill(self, buffer: bytearray) -> None:
         """Fill `buffer`, leaving no copy elsewhere."""
-        if os.readv(self._descriptor, [buffer]) != len(buffer):
-            raise RootError("the operating system gave too few random bytes")
+        count = os.readv(self._descriptor, [buffer])
+        while count < len(buffer):
+            # A signal may end the reading of more than 256 bytes.
+            more = os.readv(self._descriptor, [memoryview(buffer)[count:]])
+            if more == 0:
+                raise RootError("the operating system gave too few random bytes")
+            count += more
 
     def close(self) -> None:
         """Give the descriptor back; a second call does nothing."""

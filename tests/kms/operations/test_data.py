@@ -374,3 +374,46 @@ def test_oaep_vectors_through_import(client: Any, vectors: Any) -> None:
         else:
             client.fails("InvalidCiphertextException", "", "Decrypt", **named)
     assert len(arns) > 2
+
+
+LONG = {"encryption_context": {"a": "b" * 8_192}}
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("Encrypt", {"plaintext": b"x", **LONG}),
+        ("Decrypt", {"ciphertext_blob": b"x", **LONG}),
+        ("GenerateDataKey", {"number_of_bytes": 1, **LONG}),
+        ("GenerateDataKeyWithoutPlaintext", {"number_of_bytes": 1, **LONG}),
+        ("GenerateDataKeyPair", {"key_pair_spec": "ECC_NIST_P256", **LONG}),
+        ("GenerateDataKeyPairWithoutPlaintext", {"key_pair_spec": "ECC_NIST_P256", **LONG}),
+        (
+            "CreateGrant",
+            {
+                "operations": ["Encrypt"],
+                "grantee_principal": "arn:aws:iam::111122223333:root",
+                "constraints": {"EncryptionContextSubset": {"a" * 8_192: "b"}},
+            },
+        ),
+    ],
+)
+def test_a_context_that_is_too_long_is_refused_before_policies_compare_it(
+    client: Any, stranger: Caller, operation: str, arguments: dict[str, Any]
+) -> None:
+    code, message = client.as_(stranger).refused(operation, key_id=client.key(), **arguments)
+    assert (code, message) == (
+        "ValidationException",
+        "EncryptionContext is longer than 8192 bytes",
+    )
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_so_is_one_of_a_re_encryption(client: Any, stranger: Caller, side: str) -> None:
+    code, message = client.as_(stranger).refused(
+        "ReEncrypt",
+        ciphertext_blob=b"x",
+        destination_key_id=client.key(),
+        **{f"{side}_encryption_context": {"a": "b" * 8_192}},
+    )
+    assert (code, message[:27]) == ("ValidationException", "EncryptionContext is longer")

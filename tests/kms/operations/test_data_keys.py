@@ -5,6 +5,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kms.algorithms.keys import PRIVATE_KEY_SPECS, open_private
 from kms.aws.identity import Caller
+from kms.operations import data_keys
+from kms.root import RootError
 
 CONTEXT = {"a": "bc"}
 DRY = "The request would have succeeded, but the DryRun option is set."
@@ -155,3 +157,26 @@ def test_refusals_come_in_order(client: Any) -> None:
     sized = {"number_of_bytes": 32}
     assert client.refused("GenerateDataKey", key_id=mac, **sized)[0] == "InvalidKeyUsageException"
     assert client.refused("GenerateDataKey", key_id=pair, **sized)[0] == "DisabledException"
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("GenerateDataKey", {"number_of_bytes": 32}),
+        ("GenerateDataKeyPair", {"key_pair_spec": "ECC_NIST_P256"}),
+    ],
+)
+def test_a_fresh_key_that_cannot_be_wrapped_is_wiped(
+    client: Any, monkeypatch: pytest.MonkeyPatch, operation: str, arguments: dict[str, Any]
+) -> None:
+    secrets: list[bytearray] = []
+
+    def fail(request: Any, key: Any, kind: int, plaintext: bytearray, context: bytes) -> bytes:
+        assert any(plaintext)
+        secrets.append(plaintext)
+        raise RootError("the row was altered")
+
+    monkeypatch.setattr(data_keys, "seal_under", fail)
+    refused = client.refused(operation, key_id=client.key(), **arguments)
+    assert refused == ("KMSInternalException", "The key store failed.")
+    assert not any(secrets.pop())
