@@ -12,7 +12,6 @@ from objstore.call import Call, Reply
 from objstore.checksum import Algorithm, ChecksumHeaders
 from objstore.crypt.customer_keys import NO_CUSTOMER_KEY, CustomerKeyHeaders
 from objstore.crypt.manifest import (
-    BindingKeys,
     Manifest,
     Mode,
     decode,
@@ -47,7 +46,6 @@ from objstore.transfer.upload import (
     find_upload,
     join_parts,
     open_binding_keys,
-    open_part,
     read_recipe,
 )
 
@@ -91,7 +89,7 @@ async def complete_multipart_upload(
     try:
         stored = join_parts(keys, upload, recipe, parts)
         _check_whole(upload, checksums, stored)
-        _check_part_sums(upload, recipe, keys, entries, parts)
+        _check_part_sums(upload, stored, entries, parts)
         new = publishable(
             recipe.manifest,
             data_key=keys,
@@ -245,15 +243,15 @@ def _check_type(upload: Upload, named: str | None) -> None:
 
 def _check_part_sums(
     upload: Upload,
-    recipe: Recipe,
-    keys: BindingKeys,
+    stored: Stored,
     entries: Sequence[Mapping[str, Any]],
     parts: Sequence[Part],
 ) -> None:
     """Compare the checksums that the completion names with those of the parts."""
+    algorithm = stored.checksum_algorithm
+    member = Algorithm(algorithm).member
     for entry, part in zip(entries, parts, strict=True):
-        algorithm, value = open_part(keys, recipe, part)
-        named = entry.get(Algorithm(algorithm).member)
+        named = entry.get(member)
         if upload.checksum_algorithm:
             _check_other_sums(entry, algorithm)
         elif any(other.member in entry for other in Algorithm):
@@ -265,7 +263,7 @@ def _check_part_sums(
                 "request must include the checksum for each part. It was missing for part "
                 f"{part.number} in the request.",
             )
-        if named is not None and named != value:
+        if named is not None and named != stored.checksums[str(part.number)]:
             raise _invalid_part(upload, part.number, part.etag)
 
 

@@ -5,6 +5,7 @@ wait for nobody; only a log that grew large is truncated, and then only when no 
 Source: https://www.sqlite.org/wal.html#ckpt
 """
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -37,9 +38,14 @@ class Checkpointer:
 
     def _work(self) -> None:
         while not self._stop.wait(CHECKPOINT_SECONDS):
-            with locked(self._folder / CHECKPOINT_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB) as elected:
-                if elected:
-                    self._serve()
+            # Whatever goes wrong passes; a log that nobody empties does not.
+            with contextlib.suppress(apsw.Error, OSError):
+                self._stand()
+
+    def _stand(self) -> None:
+        with locked(self._folder / CHECKPOINT_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB) as elected:
+            if elected:
+                self._serve()
 
     def _serve(self) -> None:
         connection = connect(self._folder)

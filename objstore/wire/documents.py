@@ -1,8 +1,8 @@
 """Request documents: compiled from the model's shapes to functions from an element to a value.
 
-Structures become dicts with AWS's member names, as boto3 has them; elements that the model does
-not know are ignored; anything else that does not fit the model is MalformedXML. Recursion is
-bounded by the document's depth (`xml.DEPTH_MAX`).
+Structures become dicts with AWS's member names, as boto3 has them. What does not fit the model is
+MalformedXML, elements that it does not know too but in the documents of a few operations
+(`quirks.OPEN_DOCUMENTS`). Recursion is bounded by the document's depth (`xml.DEPTH_MAX`).
 """
 
 from collections.abc import Callable

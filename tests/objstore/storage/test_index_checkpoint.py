@@ -1,9 +1,12 @@
 import fcntl
+import threading
 from pathlib import Path
 from typing import cast
 
 import apsw
+import pytest
 
+from objstore.storage import index_checkpoint
 from objstore.storage.commits import COMMIT_LOCK, locked
 from objstore.storage.index import connect, prepare
 from objstore.storage.index_checkpoint import Checkpointer, checkpoint
@@ -41,3 +44,22 @@ def test_it_stops_when_told(tmp_path: Path) -> None:
     first, second = Checkpointer(tmp_path), Checkpointer(tmp_path)
     first.close()
     second.close()
+
+
+def test_it_goes_on_after_what_it_could_not_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError("too many open files"), apsw.CantOpenError("unable to open")]
+    opened = threading.Event()
+
+    def connect_late(folder: Path) -> apsw.Connection:
+        if failures:
+            raise failures.pop()
+        opened.set()
+        return connect(folder)
+
+    monkeypatch.setattr(index_checkpoint, "CHECKPOINT_SECONDS", 0.001)
+    monkeypatch.setattr(index_checkpoint, "connect", connect_late)
+    checkpointer = Checkpointer(tmp_path)
+    assert opened.wait(10)
+    checkpointer.close()
