@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from kms.aws.arn import s3_bucket
 from kms.aws.clock import Clock, utc
 from kms.aws.errors import AWSError
-from kms.aws.identity import Caller, Principal, PrincipalKind
+from kms.aws.identity import Caller, PrincipalKind
 from objstore.authorize import Authorizer
 from objstore.call import Call, Services, nothing_further
 from objstore.condition_keys import Asked, Facts
+from objstore.delivery import service_caller
 from objstore.exchange import Request, Response, Visit
 from objstore.operations.write import put_object
-from objstore.protocol import new_request_id
 from objstore.rules import access, access_log, acl
 from objstore.storage.records import Bucket
 from objstore.transfer.attributes import AttributeHeaders
@@ -155,16 +154,7 @@ class AccessLog:
         key = access_log.object_key(
             enabled, account=source.account, region=source.region, bucket=source.name, at=at
         )
-        principal = Principal(PrincipalKind.SERVICE, target.account, SERVICE, SERVICE, SERVICE)
-        caller = Caller(
-            principal,
-            "",
-            target.region,
-            new_request_id(),
-            secure=True,
-            source_arn=s3_bucket(source.name),
-            source_account=source.account,
-        )
+        caller = service_caller(SERVICE, source, target)
         self._check(Asked(caller, "s3:PutObject", target, key, Facts({}, {}, self._wall)))
         spool = Spool(self._services.store)
         try:

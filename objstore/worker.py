@@ -49,6 +49,7 @@ from objstore.doors import Identification, JSONDoor, QueryDoor, kms_door
 from objstore.gateway import Gateway
 from objstore.hosting import Hosting
 from objstore.internal import internal_app
+from objstore.inventory import Inventory
 from objstore.lifecycle import Lifecycle
 from objstore.notifications import Notifications
 from objstore.replication import SESSION, Replication, Roles
@@ -64,6 +65,7 @@ from objstore.trail import Trail
 S3_SERVICE = "s3.amazonaws.com"
 KEYS_SECONDS = 60.0
 LIFECYCLE_SECONDS = 10.0
+INVENTORY_SECONDS = 60.0
 USES_SECONDS = 1.0
 REPLICATION_SECONDS = 0.25
 NOTIFICATIONS_SECONDS = 0.25
@@ -103,7 +105,8 @@ def application() -> Application:
     gateway = s3_door(services, authenticator, authorizer, wall, traces, audit)
     access_log = AccessLog(services, authorizer, wall)
     replication = Replication(services, authorizer, wall, replication_roles(store, clock), traces)
-    background = background_work(services, clock, kms, access_log, replication)
+    inventory = Inventory(services, authorizer, wall, day_seconds=settings.day_seconds)
+    background = background_work(services, clock, kms, access_log, replication, inventory)
     identification = Identification(finder, wall, permissive=permissive, note_use=finder.note_use)
 
     reset = partial(start_over, settings, seed, store, kms, audit)
@@ -277,6 +280,7 @@ def background_work(
     kms: KMS,
     access_log: AccessLog,
     replication: Replication,
+    inventory: Inventory,
 ) -> Background:
     """Everything that happens without a request."""
     settings, store = services.settings, services.store
@@ -314,6 +318,7 @@ def background_work(
         server_tasks=[
             Task("keys", KEYS_SECONDS, keep_keys),
             Task("lifecycle", min(LIFECYCLE_SECONDS, settings.day_seconds / 4), lifecycle.run),
+            Task("inventory", min(INVENTORY_SECONDS, settings.day_seconds / 4), inventory.run),
             Task("replication", REPLICATION_SECONDS, replication.run),
             Task("notifications", NOTIFICATIONS_SECONDS, notifications.run),
             Task("spare", SPARE_SECONDS, keep_spare),

@@ -1,6 +1,7 @@
 """The configurations that a bucket has many of: inventory, analytics, metrics, tiering.
 
-They are stored, shown and listed; nothing acts on them (see docs/differences.md).
+They are stored, shown and listed here. `objstore.inventory` writes the reports of an inventory; the
+others have nothing to act on (see docs/differences.md).
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketInventoryConfiguration.html
 and its neighbours.
 """

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from objstore.errors import S3Error
+from objstore.rules import inventory
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BUCKET_ARN = re.compile(r"arn:aws[a-z-]*:s3:::[A-Za-z0-9._-]{3,255}")
@@ -30,11 +31,12 @@ def check_id(identity: str, document: Mapping[str, Any], *, mismatch: str) -> No
 
 
 def check_inventory(document: Mapping[str, Any]) -> None:
-    """Raises InvalidS3DestinationBucket, MalformedXML."""
+    """Raises InvalidS3DestinationBucket, MalformedXML, NotImplemented."""
     destination = document["Destination"]["S3BucketDestination"]
     _check_bucket(destination["Bucket"])
     if len(destination.get("Encryption") or {}) > 1:
         raise S3Error("MalformedXML")
+    inventory.check_supported(document)
 
 
 def check_analytics(document: Mapping[str, Any]) -> None:

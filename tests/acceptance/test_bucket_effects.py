@@ -1,5 +1,6 @@
 """What a bucket's configurations do by themselves, on a server whose clock is moved."""
 
+import gzip
 import json
 import urllib.request
 from collections.abc import Callable
@@ -134,3 +135,45 @@ def test_requesters_pay_and_are_told_so(serve: Callable[..., Any], tmp_path: Pat
             ask(**members)
         assert ask(**members, RequestPayer="requester")["RequestCharged"] == "requester"
     assert "RequestCharged" not in owner.get_object(Bucket="sold", Key="k")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_report_of_what_is_in_a_bucket_comes_once(
+    serve: Callable[..., Any], workers: str
+) -> None:
+    server = serve("--dev", "--workers", workers)
+    client = server.client("s3")
+    for bucket in ("photos", "reports"):
+        client.create_bucket(Bucket=bucket)
+    client.put_object(Bucket="photos", Key="a b", Body=b"1234567")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::reports/*",
+        "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::photos"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client.put_bucket_policy(Bucket="reports", Policy=policy)
+    configuration = {
+        "Id": "all",
+        "IsEnabled": True,
+        "IncludedObjectVersions": "Current",
+        "Schedule": {"Frequency": "Daily"},
+        "OptionalFields": ["Size"],
+        "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::reports", "Format": "CSV"}},
+    }
+    client.put_bucket_inventory_configuration(
+        Bucket="photos", Id="all", InventoryConfiguration=configuration
+    )
+    advance(server, 24 * 3600)
+    advance(server, 1)
+    listed = client.list_objects_v2(Bucket="reports")["Contents"]
+    found = {
+        entry["Key"]: client.get_object(Bucket="reports", Key=entry["Key"])["Body"].read()
+        for entry in listed
+    }
+    assert len(found) == 4
+    [manifest] = [text for key, text in found.items() if key.endswith("/manifest.json")]
+    [file] = json.loads(manifest)["files"]
+    assert gzip.decompress(found[file["key"]]) == b'"photos","a%20b","7"\n'
