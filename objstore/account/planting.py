@@ -1,6 +1,7 @@
 """Makes the identities of a seed that do not exist yet, in one transaction."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from objstore.account.entities import GROUP, POLICY, ROLE, arn_for
 from objstore.account.ids import secret_name, stable_unique_id
@@ -16,10 +17,12 @@ Seal = Callable[[str, bytes], bytes]
 
 def plant(rows: IdentityRows, seeds: Sequence[SeedIdentity], *, seal: Seal, now_ms: int) -> None:
     """Add what is missing; what exists stays as it is. Raises SeedError for a name of nothing."""
+    roles: list[Identity] = []
     for seed in seeds:
         identity = rows.get(seed.account, seed.kind, seed.name)
         if identity is None:
             identity = _add(rows, seed, now_ms)
+            roles += [identity] if seed.kind == ROLE.row else []
         if seed.access_key_id and rows.key(seed.access_key_id) is None:
             secret = seed.secret_access_key.encode()
             sealed = seal(secret_name(seed.access_key_id), secret)
@@ -29,14 +32,16 @@ def plant(rows: IdentityRows, seeds: Sequence[SeedIdentity], *, seal: Seal, now_
                 )
             )
 
+    for role in roles:
+        # Once all are there: a role may trust one that is planted after it.
+        trust = trust_attributes(rows, role.attributes["trust"], lenient=True)
+        rows.update(replace(role, attributes={**role.attributes, **trust}))
+
 
 def _add(rows: IdentityRows, seed: SeedIdentity, now_ms: int) -> Identity:
     attributes = dict(seed.attributes)
     if seed.kind == POLICY.row:
         attributes["updated_ms"] = now_ms
-    if seed.kind == ROLE.row:
-        # A role may trust one that is planted after it.
-        attributes |= trust_attributes(rows, attributes["trust"], lenient=True)
     unique_id = stable_unique_id(seed.kind, seed.account, seed.name)
     identity = Identity(
         seed.account, seed.kind, seed.name, unique_id, seed.path, now_ms, attributes

@@ -47,9 +47,10 @@ def assume_role(
     """A session of a role, for a caller that its trust policy and its own policies let in."""
     calling = call.services.ticket(call.caller.access_key_id)
     found = session_tags(tags, transitive_tag_keys, calling)
-    keys = _keys(role_session_name, external_id, source_identity, found)
+    inherited = None if calling is None else calling.grant.source_identity or None
+    # Who hands a source identity on sets it, too.
+    keys = _keys(role_session_name, external_id, source_identity or inherited, found)
     role = _authorized(call, role_arn, keys)
-    inherited = "" if calling is None else calling.grant.source_identity
     if inherited and source_identity not in (None, inherited):
         raise _refused(call.caller, "SetSourceIdentity", role_arn)
     seconds = duration_seconds or SECONDS_DEFAULT
@@ -70,7 +71,7 @@ def assume_role(
         passed.policy_arns,
         found.all,
         found.transitive,
-        source_identity or inherited,
+        source_identity or inherited or "",
     )
     return role_session(call, role, grant, seconds)
 

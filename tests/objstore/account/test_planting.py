@@ -79,3 +79,15 @@ async def test_unique_ids_are_the_same_after_a_reset(world: Any) -> None:
     after = world.find("AKIABOB")
     assert after is not before
     assert replace(after.principal, policies=before.principal.policies) == before.principal
+
+
+async def test_roles_trust_the_very_ones_that_are_planted_after_them(world: Any) -> None:
+    later = "arn:aws:iam::123456789012:role/later"
+    trust = world.trust({"AWS": later})
+    roles = [f"[[roles]]\nname = '{name}'\ntrust = '''{trust}'''\n" for name in ("a", "later")]
+    await planted(world, "".join(roles))
+    await world.iam("DeleteRole", role_name="later")
+    await world.role("later")
+    shown = (await world.iam("GetRole", role_name="a"))["Role"]["AssumeRolePolicyDocument"]
+    assert "AROA" in shown
+    assert "later" not in shown

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from kms.aws.errors import AWSError
 from kms.aws.identity import Caller, PrincipalKind
 
 ACCOUNT = "123456789012"
@@ -195,6 +196,31 @@ async def test_tags_of_role_and_session_and_chains(world: Any) -> None:
     ):
         with pytest.raises(Exception, match=refusal):
             await world.accounts.sts.call("AssumeRole", {**ME, **members}, caller)
+
+
+@pytest.mark.parametrize("trusted", ["bob", "eve", ""])
+async def test_a_chain_needs_the_permission_to_hand_its_source_identity_on(
+    world: Any, trusted: str
+) -> None:
+    actions = ["sts:AssumeRole", "sts:SetSourceIdentity"]
+    first_trust = world.trust({"AWS": "*"}, actions)
+    await world.role(assume_role_policy_document=first_trust)
+    first = await session(world, await world.user(), source_identity="bob")
+    access_key_id = next(iter(world.accounts.credentials._tickets))
+    condition = {"StringEquals": {"sts:SourceIdentity": trusted}}
+    trust = world.trust({"AWS": "*"}, actions, Condition=condition) if trusted else None
+    await world.iam(
+        "UpdateAssumeRolePolicy",
+        role_name="reader",
+        policy_document=trust or world.trust({"AWS": "*"}),
+    )
+    caller = Caller(first, access_key_id, "us-east-1", "R")
+    call = world.accounts.sts.call("AssumeRole", ME, caller)
+    if trusted == "bob":
+        assert (await call)["SourceIdentity"] == "bob"
+    else:
+        with pytest.raises(AWSError, match="SetSourceIdentity" if not trusted else "AssumeRole"):
+            await call
 
 
 @pytest.mark.parametrize(("seconds", "fits"), [(900, True), (7200, True), (7201, False)])
