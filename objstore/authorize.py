@@ -18,7 +18,7 @@ from kms.aws.identity import NO_POLICIES, Principal, PrincipalKind
 from kms.aws.policy import Decision, Naming, Policy, Question, Reason, evaluate
 from kms.aws.policy_principal import SESSIONS
 from objstore.actions import BUCKET_PERMISSIONS, MANAGE_POLICY, OBJECT_PERMISSIONS, OF_OBJECTS
-from objstore.condition_keys import Asked, request_keys
+from objstore.condition_keys import PASS_ROLE, Asked, request_keys
 from objstore.errors import S3Error
 from objstore.names import key_bytes
 from objstore.rules import access, acl, bucket_policy
@@ -74,7 +74,7 @@ class Authorizer:
 
     def _of_account(self, asked: Asked) -> Decision:
         account = asked.caller.account
-        if asked.key.startswith("arn:"):
+        if asked.action == PASS_ROLE:
             account = ARN.parse(asked.key).account
         decision = evaluate(self._question(asked, account, lambda: None))
         if decision.reason is Reason.NO_RESOURCE:

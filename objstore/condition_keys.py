@@ -56,7 +56,7 @@ class Asked:
     """One permission on one resource: `action` as in "s3:GetObject".
 
     `bucket` is None for what concerns the account itself, and then `key` is the name of a bucket
-    to be made, the ARN of something else, or "". `version_id` is the version that the request
+    to be made, the ARN of a role to be passed, or "". `version_id` is the version that the request
     names. `given` are condition keys that somebody made up, for an explanation.
     """
 
@@ -72,7 +72,7 @@ class Asked:
     def resource(self) -> str:
         """The ARN that policies name."""
         if self.bucket is None:
-            if self.key.startswith("arn:"):
+            if self.action == PASS_ROLE:
                 return self.key
             return f"arn:aws:s3:::{self.key}" if self.key else "*"
         if not self.key:

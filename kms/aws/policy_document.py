@@ -181,6 +181,9 @@ def parse(
 def _load(text: str) -> Mapping[str, Any]:
     try:
         document = json.loads(text, object_pairs_hook=_unique)
+        text.encode()
+        if "\\u" in text:  # Half a letter can be escaped, but no answer could ever quote it.
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise PolicyError(Flaw.NOT_JSON) from None
     if not isinstance(document, dict):

@@ -195,6 +195,7 @@ def _unverified(token: str) -> dict[str, Any]:
 def _claims(payload: bytes) -> JSONObject:
     try:
         claims = json.loads(payload)
+        json.dumps(claims, ensure_ascii=False).encode()  # Half a letter can be escaped.
     except (ValueError, RecursionError):
         claims = None
     if not isinstance(claims, dict):

@@ -231,6 +231,10 @@ def test_a_role_is_passed_within_its_account(account: str, to: str, found: bool)
 
 def test_accounts_decide_about_new_buckets() -> None:
     assert allowed(root_principal(OWN), None, "s3:CreateBucket")
+    # A name may look like an ARN until somebody sees that it cannot be a bucket's.
+    for name in ("arn:foo", f"arn:aws:s3::{OTHER}:bucket"):
+        question = replace(asked(root_principal(OWN), None, "s3:CreateBucket"), key=name)
+        assert authorizer().decide(question).allowed
     assert allowed(user(OWN, "allow"), None, "s3:ListAllMyBuckets")
     assert not allowed(user(OWN), None, "s3:ListAllMyBuckets")
     assert not allowed(ANONYMOUS, None, "s3:ListAllMyBuckets")

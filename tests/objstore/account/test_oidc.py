@@ -84,6 +84,13 @@ def forged(header: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
     return (head + b"." + base64.urlsafe_b64encode(sign(head)).rstrip(b"=")).decode()
 
 
+def test_no_claim_has_half_a_letter() -> None:
+    parts = [json.dumps(part).encode() for part in ({"alg": "RS256"}, {"iss": "https://\ud800"})]
+    head = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    with pytest.raises(AWSError, match="not a valid JWT"):
+        issuers().issuer_of(head.decode() + ".AA")
+
+
 PUBLIC_PEM = RSA_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 NOT_ALLOWED = "The signature algorithm of the token is not allowed"
 NO_KEYS = "Couldn't retrieve verification key"
