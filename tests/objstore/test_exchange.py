@@ -1,3 +1,5 @@
+import gc
+import weakref
 from collections.abc import AsyncIterator, MutableMapping
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +35,28 @@ def test_request_ids_look_like_those_of_s3() -> None:
     assert first != second
     assert len(first) == 16
     assert first == f"{int(first, 16):016X}"
+
+
+class Connection:
+    """Holds the scope that holds it, as uvicorn's does."""
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        self.scope = scope
+        scope["objstore.connection"] = self
+
+
+def test_a_request_is_freed_without_the_collector() -> None:
+    scope: dict[str, Any] = {"method": "GET", "raw_path": b"/", "query_string": b""}
+    scope |= {"headers": [], "scheme": "http"}
+    freed = weakref.ref(Connection(scope))
+    made = Request(scope, nothing)
+    assert made.connection is freed()
+    gc.disable()
+    try:
+        del made, scope
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 class Sink:
