@@ -338,9 +338,13 @@ class BoundedProtocol(HttpToolsProtocol):
             cls.watched_loop = None
 
 
+async def _resumed(request: Coroutine[Any, None, None], awaited: object) -> None:
+    """`request`, which ran up to where it awaits `awaited`; a task takes only a coroutine."""
+    await _rest(request, awaited)
+
+
 @types.coroutine
-def _resumed(request: Coroutine[Any, None, None], awaited: object) -> Generator[Any, None, None]:
-    """`request`, which ran up to where it awaits `awaited`, as a task would have it."""
+def _rest(request: Coroutine[Any, None, None], awaited: object) -> Generator[Any, None, None]:
     while True:
         try:
             yield awaited

@@ -52,7 +52,10 @@ def test_observing_all_is_observing_each() -> None:
         each.observe(amount)
     together.observe_all(amounts)
     found = [
-        [(sample.name.partition("_")[2], sample.labels, sample.value) for sample in one.samples]
+        [
+            (sample.name.partition("_")[2], sample.labels, round(sample.value, 9))
+            for sample in one.samples
+        ]
         for durations in (each, together)
         for one in durations.collect()
     ]
