@@ -193,17 +193,21 @@ def _identity(call: Call, key: str, etag: str, version_id: str) -> Reply:
 def _named_parts(
     upload: Upload, entries: Sequence[Mapping[str, Any]], present: Sequence[Part]
 ) -> list[Part]:
-    """The uploaded parts that a completion names, in order."""
+    """The uploaded parts that a completion names, in order.
+
+    Those that have checksums of their own are counted from 1 without a gap.
+    """
     if not entries:
         raise S3Error("MalformedXML")
     by_number = {part.number: part for part in present}
     parts: list[Part] = []
+    gapless = upload.checksum_type == COMPOSITE
     previous = 0
     for entry in entries:
         number, etag = entry.get("PartNumber"), entry.get("ETag")
         if number is None or etag is None:
             raise S3Error("MalformedXML")
-        if number <= previous:
+        if number <= previous or (gapless and number > previous + 1):
             raise S3Error("InvalidPartOrder", UploadId=upload.upload_id)
         previous = number
         part = by_number.get(number)

@@ -76,6 +76,33 @@ async def test_only_the_parts_that_are_named_count(s3: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("numbers", "kind", "refused"),
+    [
+        ((1, 2), "COMPOSITE", False),
+        ((1, 3), "COMPOSITE", True),
+        ((2, 3), "COMPOSITE", True),
+        ((2, 9), "FULL_OBJECT", False),
+    ],
+)
+async def test_parts_with_checksums_of_their_own_are_counted_without_a_gap(
+    s3: Any, numbers: tuple[int, int], kind: str, refused: bool
+) -> None:
+    upload_id = await s3.begin("k", checksum_algorithm="CRC32", checksum_type=kind)
+    entries = {}
+    for number, data in zip(numbers, (FIRST, LAST), strict=True):
+        sums = checksum_headers("CRC32", data)
+        part = await s3.part("k", upload_id, number, data, checksums=sums)
+        entries[number] = {name: part[name] for name in ("ETag", "ChecksumCRC32")}
+    if refused:
+        with pytest.raises(AWSError) as caught:
+            await s3.complete("k", upload_id, entries)
+        assert (caught.value.code, caught.value.status) == ("InvalidPartOrder", 400)
+        return
+    await s3.complete("k", upload_id, entries)
+    assert (await s3.get("k"))[1] == FIRST + LAST
+
+
+@pytest.mark.parametrize(
     ("parts", "code"),
     [
         ({2: "LAST", 1: "FIRST"}, "InvalidPartOrder"),
