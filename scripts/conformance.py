@@ -17,13 +17,13 @@ import click
 
 sys.path.insert(0, str(Path(__file__).with_name("faults")))
 
-from workplace import follow_parent, workplace
+from server import Server
+from workplace import workplace
 
 PASSING = Path("docs/conformance/passing.txt")
 CONTRADICTIONS = Path("docs/conformance.md")  # the first column of its tables
 FILES = ("s3tests/functional/test_s3.py", "s3tests/functional/test_headers.py")
 TEST_SECONDS_MAX = 90
-START_SECONDS_MAX = 30
 DAY_SECONDS = 2
 # Tests of one store's own dialect or of signatures that S3 no longer takes.
 LEFT_OUT = re.compile(r"logging|cloud|restore|aws2|_v2_auth|sigv2")
@@ -43,18 +43,11 @@ def seed(folder: Path, keys: dict[str, tuple[str, str]]) -> Path:
     return path
 
 
-def serve(folder: Path, keys: dict[str, tuple[str, str]]) -> tuple[str, subprocess.Popen[str]]:
-    command = [".venv/bin/objstore", "serve", "--dev", "--port", "0", "--log-level", "error"]
-    command += ["--data", str(folder / "data"), "--seed", str(seed(folder, keys))]
-    command += ["--object-ownership", "ObjectWriter", "--allow-public-access", "--allow-sse-c"]
-    command += ["--day-seconds", str(DAY_SECONDS), "--signature-v2", "everywhere"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=follow_parent)
-    assert server.stdout is not None
-    for line in server.stdout:
-        found = re.match(r"objstore serves http://(\S+)", line)
-        if found:
-            return found[1], server
-    raise click.ClickException("the server did not start")
+def serve(folder: Path, keys: dict[str, tuple[str, str]]) -> Server:
+    flags = ["--seed", str(seed(folder, keys)), "--signature-v2", "everywhere"]
+    flags += ["--object-ownership", "ObjectWriter", "--allow-public-access", "--allow-sse-c"]
+    flags += ["--day-seconds", str(DAY_SECONDS)]
+    return Server(folder / "data", 1, flags=flags, program=[".venv/bin/objstore"])
 
 
 def configuration(folder: Path, address: str, keys: dict[str, tuple[str, str]]) -> Path:
@@ -150,14 +143,13 @@ def main(suite: Path, keyword: str | None, update: bool) -> None:
     keys = {name: (f"{name}key", secrets.token_urlsafe(30)) for name in ACCOUNTS if name != "main"}
     keys["main"] = ("test", "test")
     with workplace("conformance") as folder:
-        address, server = serve(folder, keys)
+        server = serve(folder, keys)
         try:
-            conf = configuration(folder, address, keys)
+            conf = configuration(folder, server.endpoint.removeprefix("http://"), keys)
             run(suite, conf, folder / "outcomes", keyword)
             status = report(folder / "outcomes", update=update, whole=keyword is None)
         finally:
-            server.terminate()
-            server.wait(START_SECONDS_MAX)
+            server.stop()
     sys.exit(status)
 
 

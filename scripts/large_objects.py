@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 sys.path.insert(0, str(Path(__file__).with_name("faults")))
 
+from search import holds
 from server import Server, client
 from workplace import workplace
 
@@ -32,7 +33,6 @@ BUCKET = "large-objects"
 PART_BYTES = 12 << 20
 CHUNK_BYTES = 1 << 17
 PIECE_BYTES = 64
-READ_BYTES = 16 << 20
 
 
 @dataclass(slots=True)
@@ -109,17 +109,7 @@ def check(s3: Any, place: dict[str, str], data: bytes, algorithm: str) -> None:
 
 def on_disk(data: Path, pieces: list[bytes]) -> bool:
     """Whether a piece of a plaintext is in any file."""
-    for path in data.rglob("*"):
-        if not path.is_file():
-            continue
-        before = b""
-        with path.open("rb") as file:
-            while read := file.read(READ_BYTES):
-                window = before + read
-                if any(piece in window for piece in pieces):
-                    return True
-                before = window[-PIECE_BYTES:]
-    return False
+    return any(holds(path, pieces) for path in data.rglob("*") if path.is_file())
 
 
 def run(scheme: str, folder: Path, size: int, tally: Tally) -> None:

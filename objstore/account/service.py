@@ -58,17 +58,7 @@ class AccountService:
         except AWSError as error:
             self.refuse(operation, caller, error, arguments=arguments, decided=call.decided)
             raise
-        self._audit.record(
-            trail.event_of(
-                self.service,
-                operation,
-                arguments,
-                caller,
-                at=self._services.clock.now(),
-                reply=reply,
-                decided=call.decided,
-            )
-        )
+        self._tell(operation, arguments, caller, reply=reply, decided=call.decided)
         return reply
 
     def refuse(
@@ -81,17 +71,14 @@ class AccountService:
         decided: Decision | None = None,
     ) -> None:
         """Tell the audit of a request that is answered with `error`."""
-        self._audit.record(
-            trail.event_of(
-                self.service,
-                operation,
-                arguments,
-                caller,
-                at=self._services.clock.now(),
-                error=error,
-                decided=decided,
-            )
-        )
+        self._tell(operation, arguments, caller, error=error, decided=decided)
+
+    def _tell(
+        self, operation: str, arguments: Mapping[str, Any], caller: Caller, **outcome: Any
+    ) -> None:
+        at = self._services.clock.now()
+        event = trail.event_of(self.service, operation, arguments, caller, at=at, **outcome)
+        self._audit.record(event)
 
     async def _run(self, call: Call, arguments: Mapping[str, Any]) -> Reply:
         handler = self.handler(call.operation)

@@ -5,6 +5,7 @@ and its neighbours.
 """
 
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from objstore.errors import S3Error
 from objstore.rules import inventory
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RULE_ID_BYTES = 36
+_RULE_ID_CHARACTERS_MAX = 255
 _BUCKET_ARN = re.compile(r"arn:aws[a-z-]*:s3:::[A-Za-z0-9._-]{3,255}")
 # The fewest days after which objects may move to each tier, and the most for all of them.
 _TIER_DAYS_MIN = {"ARCHIVE_ACCESS": 90, "DEEP_ARCHIVE_ACCESS": 180}
@@ -28,6 +31,14 @@ def check_id(identity: str, document: Mapping[str, Any], *, mismatch: str) -> No
         raise S3Error(mismatch)
     if not _ID.fullmatch(identity):
         raise S3Error("InvalidConfigurationId")
+
+
+def rule_id(given: str | None) -> str:
+    """The id of a rule, made up if none was given. Raises InvalidArgument."""
+    identity = given or secrets.token_urlsafe(_RULE_ID_BYTES)
+    if len(identity) > _RULE_ID_CHARACTERS_MAX:
+        raise S3Error("InvalidArgument", "ID length should not exceed allowed limit of 255")
+    return identity
 
 
 def check_inventory(document: Mapping[str, Any]) -> None:

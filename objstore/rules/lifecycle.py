@@ -5,20 +5,18 @@ objects is `objstore.rules.aging`'s.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
 """
 
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from objstore.errors import S3Error
+from objstore.rules.identified import rule_id
 
 SETTING = "lifecycle"
 MINIMUM_SIZE = "TransitionDefaultMinimumObjectSize"
 ALL_CLASSES_128K = "all_storage_classes_128K"
 MINIMUM_SIZES = (ALL_CLASSES_128K, "varies_by_storage_class")
 RULES_MAX = 1000
-ID_CHARACTERS_MAX = 255
-ID_BYTES = 36
 NEWER_VERSIONS_MAX = 100
 INFREQUENT_DAYS_MIN = 30
 _INFREQUENT = ("STANDARD_IA", "ONEZONE_IA")
@@ -72,9 +70,7 @@ def _with_dates(rule: Mapping[str, Any], convert: Any) -> dict[str, Any]:
 
 
 def _kept(rule: Mapping[str, Any]) -> dict[str, Any]:
-    identity = rule.get("ID") or secrets.token_urlsafe(ID_BYTES)
-    if len(identity) > ID_CHARACTERS_MAX:
-        raise S3Error("InvalidArgument", "ID length should not exceed allowed limit of 255")
+    identity = rule_id(rule.get("ID"))
     if ("Prefix" in rule) == ("Filter" in rule):
         raise S3Error("MalformedXML")
     if not any(name in rule for name in _ACTIONS):

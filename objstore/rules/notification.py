@@ -4,18 +4,16 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications
 """
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from objstore.errors import S3Error
+from objstore.rules.identified import rule_id
 
 SETTING = "notification"
 CONFIGURATIONS_MAX = 100
-ID_CHARACTERS_MAX = 255
-ID_BYTES = 36
 FILTER_CHARACTERS_MAX = 1024
 
 # Each kind of destination: the member that lists it and the member that names it.
@@ -115,9 +113,7 @@ def _wants(entry: Mapping[str, Any], key: str) -> bool:
 
 
 def _kept(entry: Mapping[str, Any], member: str) -> dict[str, Any]:
-    identity = entry.get("Id") or secrets.token_urlsafe(ID_BYTES)
-    if len(identity) > ID_CHARACTERS_MAX:
-        raise S3Error("InvalidArgument", "ID length should not exceed allowed limit of 255")
+    identity = rule_id(entry.get("Id"))
     parts = entry[member].split(":")
     if len(parts) < 6 or parts[0] != "arn" or parts[2] != _SERVICES[member]:
         raise S3Error(

@@ -4,16 +4,14 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-add-co
 """
 
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from objstore.errors import S3Error
+from objstore.rules.identified import rule_id
 
 SETTING = "replication"
 RULES_MAX = 1000
-ID_CHARACTERS_MAX = 255
-ID_BYTES = 36
 REPLICATION_MINUTES = 15
 BUCKET_ARN = re.compile(r"arn:aws[a-z-]*:s3:::([A-Za-z0-9._-]{3,255})")
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S{1,576}")
@@ -49,9 +47,7 @@ def destination_bucket(rule: Mapping[str, Any]) -> str:
 
 
 def _kept(rule: Mapping[str, Any]) -> dict[str, Any]:
-    identity = rule.get("ID") or secrets.token_urlsafe(ID_BYTES)
-    if len(identity) > ID_CHARACTERS_MAX:
-        raise S3Error("InvalidArgument", "ID length should not exceed allowed limit of 255")
+    identity = rule_id(rule.get("ID"))
     if "Filter" in rule:
         if "Prefix" in rule:
             raise S3Error("MalformedXML")

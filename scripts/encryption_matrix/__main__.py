@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 
 from house import CANARY, CUSTOMER_KEY, House
 from roundtrips import QUICK_SIZES, SIZES, RoundTrips, Tally
+from search import holds
 from tampering import Tampering
 from workplace import workplace
 
 QUICK_EVERY = 61
 COMPLAINTS_SHOWN_MAX = 50
-READ_BYTES = 16 << 20
 
 
 @click.command()
@@ -63,18 +63,6 @@ def look_at_the_disk(folder: Path, tally: Tally) -> None:
         if holds(path, (CANARY, CUSTOMER_KEY)):
             tally.plaintext_on_disk += 1
             tally.complaints.append(f"plaintext on disk: {path.relative_to(folder)}")
-
-
-def holds(path: Path, needles: tuple[bytes, ...]) -> bool:
-    overlap = max(map(len, needles))
-    before = b""
-    with path.open("rb") as file:
-        while piece := file.read(READ_BYTES):
-            window = before + piece
-            if any(needle in window for needle in needles):
-                return True
-            before = window[-overlap:]
-    return False
 
 
 if __name__ == "__main__":

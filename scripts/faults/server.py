@@ -27,10 +27,11 @@ class Server:
         workers: int,
         *,
         flags: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "objstore"),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._log = data.with_suffix(".log").open("ab")
-        command = [sys.executable, "-m", "objstore", "serve", "--dev", "--log-level", "error"]
+        command = [*program, "serve", "--dev", "--log-level", "error"]
         self.process = subprocess.Popen(
             [*command, "--data", str(data), "--port", "0", "--workers", str(workers), *flags],
             stdout=subprocess.PIPE,

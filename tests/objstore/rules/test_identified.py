@@ -78,3 +78,11 @@ def test_ids(identity: str, named: str, code: str | None) -> None:
         return
     with pytest.raises(AWSError, match=code):
         identified.check_id(identity, document, mismatch="IdMismatch")
+
+
+def test_a_rule_without_an_id_gets_one_of_its_own() -> None:
+    assert identified.rule_id("a" * 255) == "a" * 255
+    made = {identified.rule_id(given) for given in (None, "", None)}
+    assert len(made) == 3
+    with pytest.raises(AWSError, match="InvalidArgument"):
+        identified.rule_id("a" * 256)
