@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -74,6 +75,7 @@ class StartError(Exception):
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Prepare the folder and serve until SIGTERM or Ctrl-C. Raises StartError, SeedError."""
     refuse_unsafe(settings)
+    listener = bind(settings.host, settings.port)
     harden()
     log.configure(settings.log_level, SystemClock())
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,17 +104,29 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
     )
-    socket = config.bind_socket()
     # Whoever reads the announcement may connect at once: the backlog holds it until we serve.
-    socket.listen(BACKLOG)
-    port = socket.getsockname()[1]
+    listener.listen(BACKLOG)
+    port = listener.getsockname()[1]
     os.environ[SETTINGS_VARIABLE] = replace(settings, port=port).to_json()
     announce(f"objstore serves {settings.scheme}://{settings.host}:{port}")
     exit_quietly()
     if settings.workers == 1:
-        uvicorn.Server(config).run(sockets=[socket])
+        uvicorn.Server(config).run(sockets=[listener])
     else:
-        Multiprocess(config, sockets=[socket]).run()
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at an address, before anything is made. Raises StartError if it cannot be had."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise StartError(f"{host} port {port} cannot be served: {error.strerror}") from None
+    found.set_inheritable(True)
+    return found
 
 
 def have_room(settings: Settings) -> None:

@@ -67,6 +67,12 @@ def test_every_flag_of_serve_is_in_the_howto() -> None:
             assert f"`{parameter.envvar}`" in table
 
 
+@pytest.mark.parametrize("command", [main, kms_main], ids=["objstore", "kms"])
+def test_every_flag_of_every_command_is_in_a_document(command: click.Command) -> None:
+    written = "".join(path.read_text() for path in DOCUMENTS)
+    assert flags(command) - {"--help", "--version"} <= set(FLAG.findall(written))
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_no_document_names_a_flag_that_does_not_exist(path: Path) -> None:
     """In lines about our commands; the flags of other programs are their own."""

@@ -10,6 +10,7 @@ import pytest
 from objstore import compose
 from objstore.compose import (
     StartError,
+    bind,
     export_block,
     identities,
     metrics_folder,
@@ -138,6 +139,21 @@ def test_a_start_without_room_changes_nothing(data: Path, monkeypatch: pytest.Mo
     with pytest.raises(StartError, match=r"^the disk of .* is full, free some of it: 0 bytes"):
         compose.have_room(Settings(data=data))
     assert list(data.iterdir()) == []
+
+
+def test_an_address_that_is_taken_is_one_message() -> None:
+    with bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            StartError, match=rf"127\.0\.0\.1 port {port} cannot be served: Address"
+        ):
+            bind("127.0.0.1", port)
+
+
+def test_an_address_that_cannot_be_is_one_message() -> None:
+    with pytest.raises(StartError, match=r"192\.0\.2\.1 port 0 cannot be served: "):
+        bind("192.0.2.1", 0)  # Set aside for documents: no machine has it.
 
 
 def test_a_lost_key_store_is_one_message_and_changes_nothing(data: Path) -> None:
