@@ -94,6 +94,7 @@ PER_KEY = frozenset({"DeleteObjects"})
 AFTER_BINDING = frozenset(
     {
         "CreateBucket",
+        "PutBucketInventoryConfiguration",
         "PutBucketTagging",
         "PutObjectLegalHold",
         "PutObjectRetention",

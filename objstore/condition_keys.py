@@ -239,6 +239,13 @@ def _location(asked: Asked, clock: Clock) -> Value:
     return location
 
 
+def _inventory_fields(asked: Asked, clock: Clock) -> Value:
+    """The optional fields that a new inventory configuration is to have; absent without any."""
+    del clock
+    document = asked.facts.arguments.get("inventory_configuration") or {}
+    return tuple(document.get("OptionalFields", ())) or None
+
+
 def _operation_kind(asked: Asked, clock: Clock) -> Value:
     """Whether PutObject permissions are used to make an object as a whole, or a part of one."""
     del clock
@@ -263,6 +270,7 @@ KEYS: Mapping[str, Callable[[Asked, Clock], Value]] = {
     "s3:delimiter": _from_query("delimiter"),
     "s3:if-match": _from_header("if-match"),
     "s3:if-none-match": _from_header("if-none-match"),
+    "s3:inventoryaccessibleoptionalfields": _inventory_fields,
     "s3:locationconstraint": _location,
     "s3:max-keys": _from_query("max-keys"),
     "s3:object-lock-legal-hold": _lock("legal_hold", "Status", "x-amz-object-lock-legal-hold"),

@@ -6,6 +6,7 @@ the handler takes it. tests/test_docs.py compares.
 
 import dataclasses
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,8 +25,12 @@ HEAD = """# Operations
 Every operation of botocore's models and its state here; `scripts/operations` writes this page from
 the code. What is not supported answers by its own name: 501 NotImplemented, in the KMS and in
 CloudTrail 400 UnsupportedOperationException. So does a member of an input that a supported
-operation does not take.
+operation does not take. What is "stored only" is kept, shown and listed, and has nothing here to
+act on: [differences](differences.md) tell why.
 """
+STORED_ONLY = re.compile(
+    "(Delete|Get|List|Put)Bucket(Accelerate|Analytics|IntelligentTiering|Metrics)Configurations?"
+)
 UNSUPPORTED = {"kms": "not: 400", "cloudtrail": "not: 400"}
 Handlers = Mapping[str, Callable[..., Any]]
 SERVICES: tuple[tuple[str, str, Handlers], ...] = (
@@ -78,7 +83,8 @@ def rows(service: str, handlers: Handlers) -> Iterator[tuple[str, str]]:
             continue
         missing = left_out(model, operation, handlers[name])
         without = ", ".join(f"`{member}`" for member in missing)
-        states[name] = f"supported, without {without}" if missing else "supported"
+        state = "supported, stored only" if STORED_ONLY.fullmatch(name) else "supported"
+        states[name] = f"{state}, without {without}" if missing else state
     yield from sorted(states.items())
 
 

@@ -177,3 +177,37 @@ def test_a_report_of_what_is_in_a_bucket_comes_once(
     [manifest] = [text for key, text in found.items() if key.endswith("/manifest.json")]
     [file] = json.loads(manifest)["files"]
     assert gzip.decompress(found[file["key"]]) == b'"photos","a%20b","7"\n'
+
+
+def test_a_policy_can_withhold_fields_of_reports(serve: Callable[..., Any]) -> None:
+    client = serve("--dev").client("s3")
+    client.create_bucket(Bucket="photos")
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutInventoryConfiguration",
+        "Resource": "arn:aws:s3:::photos",
+        "Condition": {
+            "ForAnyValue:StringEquals": {"s3:InventoryAccessibleOptionalFields": "ObjectOwner"}
+        },
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client.put_bucket_policy(Bucket="photos", Policy=policy)
+    configuration = {
+        "Id": "all",
+        "IsEnabled": True,
+        "IncludedObjectVersions": "All",
+        "Schedule": {"Frequency": "Weekly"},
+        "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::photos", "Format": "CSV"}},
+    }
+
+    def put(fields: list[str]) -> None:
+        client.put_bucket_inventory_configuration(
+            Bucket="photos",
+            Id="all",
+            InventoryConfiguration={**configuration, "OptionalFields": fields},
+        )
+
+    put(["Size"])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        put(["Size", "ObjectOwner"])

@@ -116,6 +116,12 @@ def value(key: str, action: str = "s3:PutObject", **facts: Any) -> Any:
             {"arguments": {"create_bucket_configuration": {"LocationConstraint": "eu-west-1"}}},
             "eu-west-1",
         ),
+        (
+            "s3:inventoryaccessibleoptionalfields",
+            {"arguments": {"inventory_configuration": {"OptionalFields": ["Size", "ETag"]}}},
+            ("Size", "ETag"),
+        ),
+        ("s3:inventoryaccessibleoptionalfields", {}, None),
         ("s3:objectcreationoperation", {}, "true"),
         ("s3:objectcreationoperation", {"query": {"partNumber": "1"}}, "false"),
         ("s3:unknown", {}, None),
