@@ -104,6 +104,7 @@ UPLOAD_COLUMNS = (
     "checksum_type, recipe, attributes"
 )
 _BUCKET = "SELECT name, bucket_id, account, region, created_ms, settings FROM buckets "
+_BARE_BUCKET = "SELECT name, bucket_id, account, region, created_ms, '{}' FROM buckets "
 _OBJECT = f"SELECT {OBJECT_COLUMNS} FROM objects WHERE bucket_id = ? AND key = ? "
 _OBJECT_INLINE = (
     f"SELECT {OBJECT_COLUMNS}, data FROM objects "
@@ -196,6 +197,13 @@ def stored_object(bucket_id: bytes, key: bytes, row: Any, inline: bytes | None) 
 def read_buckets(connection: apsw.Connection, condition: str, values: tuple[Any, ...]) -> list[Any]:
     """Raw bucket rows; `condition` is one of this package's own clauses."""
     return select(connection, _BUCKET + condition, values)
+
+
+def read_bare_buckets(
+    connection: apsw.Connection, condition: str, values: tuple[Any, ...]
+) -> list[Any]:
+    """As `read_buckets`, without the settings, which may be long."""
+    return select(connection, _BARE_BUCKET + condition, values)
 
 
 def bucket_of(row: Any) -> Bucket:

@@ -184,13 +184,13 @@ class Store:
         region: str | None = None,
         limit: int,
     ) -> list[Bucket]:
-        """An account's buckets by name, after `after`."""
+        """An account's buckets by name, after `after`; rows come without settings."""
         condition = "WHERE account = ? AND name > ? AND substr(name, 1, ?) = ? "
         values: tuple[Any, ...] = (account, after, len(prefix), prefix)
         if region is not None:
             condition += "AND region = ? "
             values = (*values, region)
-        rows = index.read_buckets(
+        rows = index.read_bare_buckets(
             self._reader(), condition + "ORDER BY name LIMIT ?", (*values, limit)
         )
         return [index.bucket_of(row) for row in rows]

@@ -56,6 +56,8 @@ async def test_buckets_by_account(store: Store) -> None:
     assert [bucket.name for bucket in found] == ["bravo"]
     assert [bucket.name for bucket in store.buckets("1", region="a", limit=9)] == ["alpha"]
     assert len(store.buckets("1", limit=2)) == 2
+    await store.update_bucket("alpha", lambda old: {**old, "policy": "long"})
+    assert store.buckets("1", limit=1)[0].settings == {}, "nobody reads what may be long"
 
 
 async def test_inline_objects_come_with_their_bytes(store: Store, make_object: MakeObject) -> None:
