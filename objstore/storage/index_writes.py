@@ -41,6 +41,7 @@ from objstore.storage.records import (
 
 PART_NUMBER_MAX = 10_000
 UPLOADS_ABORTED_MAX = 100  # of a bucket that is deleted, in one transaction
+PARTS_ABORTED_MAX = 10_000  # after which no further upload is begun with
 FINISHED_KEEP_MS = 24 * 3600 * 1000
 FINISHED_PRUNED_MAX = 100
 
@@ -95,8 +96,11 @@ def delete_bucket(connection: apsw.Connection, bucket: Bucket, freed: Freed) -> 
         raise BucketNotEmptyError(bucket.name)
     sql = "SELECT upload_id FROM uploads WHERE bucket_id = ? LIMIT ?"
     uploads = select(connection, sql, (bucket.bucket_id, UPLOADS_ABORTED_MAX))
+    parts = 0
     for (upload_id,) in uploads:
-        abort_upload(connection, upload_id, freed)
+        parts += abort_upload(connection, upload_id, freed)
+        if parts >= PARTS_ABORTED_MAX:
+            return False
     if len(uploads) == UPLOADS_ABORTED_MAX:
         return False
     connection.execute("DELETE FROM buckets WHERE bucket_id = ?", identity)
@@ -258,13 +262,14 @@ def complete_upload(
     _remember_finished(connection, completion)
 
 
-def abort_upload(connection: apsw.Connection, upload_id: str, freed: Freed) -> None:
-    """Remove an upload and its parts. Raises UploadMissingError."""
+def abort_upload(connection: apsw.Connection, upload_id: str, freed: Freed) -> int:
+    """Remove an upload and its parts, and tell how many those were. Raises UploadMissingError."""
     if read_upload(connection, upload_id) is None:
         raise UploadMissingError(upload_id)
     blobs = tuple([part.blob for part in _all_parts(connection, upload_id)])
     _free(connection, blobs, freed)
     _forget_upload(connection, upload_id)
+    return len(blobs)
 
 
 def abandon_blob(connection: apsw.Connection, ref: BlobRef, freed: Freed) -> None:

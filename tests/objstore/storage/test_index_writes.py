@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from objstore.storage import index_writes
+from objstore.storage.index_writes import Freed
 from objstore.storage.records import (
     Bucket,
     BucketExistsError,
@@ -30,6 +31,30 @@ async def test_a_name_is_taken_once(store: Store) -> None:
     with pytest.raises(BucketExistsError) as caught:
         await store.create_bucket(Bucket("photos", b"X" * 16, "2", "r", 0))
     assert caught.value.bucket == PHOTOS
+
+
+async def test_uploads_of_many_parts_go_in_several_transactions(
+    store: Store,
+    make_upload: Callable[..., Upload],
+    make_part: Callable[..., Part],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(index_writes, "PARTS_ABORTED_MAX", 2)
+    for upload_id in ("0", "1"):
+        await store.create_upload(make_upload(upload_id=upload_id))
+        for number in (1, 2):
+            await store.put_part(make_part(number, upload_id=upload_id))
+
+    async def delete_some() -> bool:
+        return await store._committer.commit(
+            lambda c: index_writes.delete_bucket(c, PHOTOS, Freed())
+        )
+
+    assert not await delete_some()
+    assert (store.upload("0"), store.upload("1") is None) == (None, False)
+    assert not await delete_some()
+    assert await delete_some()
+    assert store.bucket("photos") is None
 
 
 async def test_only_an_empty_bucket_goes_and_its_uploads_with_it(
