@@ -29,6 +29,8 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 SIGNING_KEYS_MAX = 1024
 PARSED_MAX = 1024
 SIGNED_HEADERS_MAX = 100
+SIGNED_HEADERS_CHARACTERS_MAX = 4_096  # parsed ones are kept, and anybody can send them
+CREDENTIAL_CHARACTERS_MAX = 512
 QUERY_PARAMETERS_MAX = 1000
 UNRESERVED = "-_.~"
 # Header values are latin-1 text, where a bare strip() would also take bytes of UTF-8 letters.
@@ -150,7 +152,7 @@ def _parse_claim(head: str) -> Authorization:
 
 def _parse_credential(text: str) -> tuple[str, Scope]:
     parts = text.split("/")
-    if len(parts) != 5 or not text.isascii():
+    if len(parts) != 5 or len(text) > CREDENTIAL_CHARACTERS_MAX or not text.isascii():
         raise FormatError(f"the Credential is mal-formed; expecting {EXPECTED_CREDENTIAL}.")
     access_key_id, date, region, service, terminator = parts
     if not access_key_id:
@@ -169,7 +171,8 @@ def _parse_credential(text: str) -> tuple[str, Scope]:
 
 def _parse_signed_headers(text: str) -> tuple[str, ...]:
     names = tuple(text.split(";"))
-    if len(names) > SIGNED_HEADERS_MAX or len(set(names)) != len(names) or "" in names:
+    too_many = len(names) > SIGNED_HEADERS_MAX or len(text) > SIGNED_HEADERS_CHARACTERS_MAX
+    if too_many or len(set(names)) != len(names) or "" in names:
         raise FormatError("SignedHeaders is mal-formed.")
     if text != text.lower():
         raise FormatError("SignedHeaders must be in lower case.")

@@ -153,6 +153,8 @@ MALFORMED = [
     (f"{HEAD}, Credential=x, SignedHeaders=host, Signature=a", "more than once"),
     (f"{HEAD}, Extra=1, SignedHeaders=host, Signature=a", "expecting Credential"),
     (f"{HEAD}, SignedHeaders=host;host, Signature=a", "SignedHeaders is mal-formed"),
+    (f"{HEAD}, SignedHeaders={'h' * 4_097}, Signature=a", "SignedHeaders is mal-formed"),
+    (f"{HEAD.replace('us-east-1', 'r' * 500)}, SignedHeaders=host, Signature=a", "mal-formed"),
     (f"{HEAD}, SignedHeaders=, Signature=a", "SignedHeaders is mal-formed"),
     (f"{HEAD}, SignedHeaders=Host, Signature=a", "lower case"),
     ("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=a", "expecting"),
