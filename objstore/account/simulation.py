@@ -8,7 +8,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from kms.aws.context import Context
@@ -29,6 +29,7 @@ _VERDICTS = ("explicitDeny", _UNDECIDED, "allowed")
 _decode = json.JSONDecoder().raw_decode
 
 Result = dict[str, Any]
+Span = tuple[dict[str, int], dict[str, int]]
 T = TypeVar("T")
 
 
@@ -43,18 +44,23 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The policies of a simulation. `question` is a pattern: its action and resource change."""
+    """The policies of a simulation. `question` is a pattern: its action and resource change.
+
+    `missing` are the condition keys that policies mention and nobody gave.
+    """
 
     question: Question
     sources: Sequence[Source]
+    missing: Sequence[str]
     resource: Policy | None = None
+    _places: dict[int, Sequence[Span]] = field(default_factory=dict)
 
-    def run(self, action: str, resources: Sequence[str], given: Mapping[str, Any]) -> Result:
-        """The `EvaluationResult` of an action; `given` are the keys provided.
+    def run(self, action: str, resources: Sequence[str]) -> Result:
+        """The `EvaluationResult` of an action.
 
         It is that of all resources together, and of each one; without any, that of `*`.
         """
-        each = [self._run(action, resource, given) for resource in resources or ["*"]]
+        each = [self._run(action, resource) for resource in resources or ["*"]]
         result = {
             "EvalActionName": action,
             "EvalResourceName": each[0]["EvalResourceName"] if len(each) == 1 else form_of(action),
@@ -69,7 +75,7 @@ class Simulation:
             result |= {"EvalDecisionDetails": {}, "ResourceSpecificResults": each}
         return result
 
-    def _run(self, action: str, resource: str, given: Mapping[str, Any]) -> Result:
+    def _run(self, action: str, resource: str) -> Result:
         """The `ResourceSpecificResult` of an action; it has no empty lists."""
         question = replace(self.question, action=action, resource=resource)
         decision = evaluate(question, resource=self.resource)
@@ -78,7 +84,7 @@ class Simulation:
             "EvalResourceName": resource,
             "EvalResourceDecision": decided,
             "MatchedStatements": list(self._matched(question, decision)),
-            "MissingContextValues": self._missing(given) if decided == _UNDECIDED else [],
+            "MissingContextValues": self.missing if decided == _UNDECIDED else [],
         }
         result = {name: value for name, value in result.items() if value}
         boundary = question.principal.policies.boundary
@@ -93,11 +99,11 @@ class Simulation:
         if decision.statement is None:
             return
         effect = decision.statement.effect
-        for source in self.sources:
+        for number, source in enumerate(self.sources):
             if source.kind == BOUNDARY_POLICY and effect is Effect.ALLOW:
                 continue
             for statement in _applying(question, source.policy, effect):
-                start, end = position(source.policy.text, statement.number)
+                start, end = self._places_of(number)[statement.number - 1]
                 yield {
                     "SourcePolicyId": source.name,
                     "SourcePolicyType": source.kind,
@@ -105,16 +111,25 @@ class Simulation:
                     "EndPosition": end,
                 }
 
-    def _missing(self, given: Mapping[str, Any]) -> list[str]:
-        """The keys that statements depend on, be they about the action or not, and nobody gave."""
-        wanted: dict[str, str] = {}
-        for source in self.sources:
-            wanted |= {key.lower(): key for key in context_keys(source.policy.text)}
-        known = {key.lower() for key in given}
-        context: Context = self.question.context
-        return sorted(
-            name for key, name in wanted.items() if key not in known and context.get(key) is None
-        )
+    def _places_of(self, number: int) -> Sequence[Span]:
+        """Where the statements of a source are; found once, since many actions may match many."""
+        found = self._places.get(number)
+        if found is None:
+            found = self._places[number] = positions(self.sources[number].policy.text)
+        return found
+
+
+def missing_keys(
+    sources: Sequence[Source], given: Mapping[str, Any], context: Context
+) -> list[str]:
+    """The keys that statements depend on, be they about an action or not, and nobody gave."""
+    wanted: dict[str, str] = {}
+    for source in sources:
+        wanted |= {key.lower(): key for key in context_keys(source.policy.text)}
+    known = {key.lower() for key in given}
+    return sorted(
+        name for key, name in wanted.items() if key not in known and context.get(key) is None
+    )
 
 
 def _applying(question: Question, policy: Policy, effect: Effect) -> Iterator[Statement]:
@@ -144,10 +159,11 @@ def form_of(action: str) -> str:
 
 def _union(lists: Iterable[Sequence[T]]) -> list[T]:
     """The items of several lists, each once."""
-    found: list[T] = []
+    found: dict[str, T] = {}
     for items in lists:
-        found += [one for one in items if one not in found]
-    return found
+        for one in items:
+            found.setdefault(repr(one), one)
+    return list(found.values())
 
 
 def context_keys(text: str) -> list[str]:
@@ -181,19 +197,22 @@ def _variables(text: str) -> Iterator[str]:
         start = text.find("${", end)
 
 
-def position(text: str, number: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Where the statement of that number, from 1, starts and ends in a valid policy's text.
+def positions(text: str) -> list[Span]:
+    """Where each statement of a valid policy's text starts and ends.
 
     In a list it starts where the one before it ends.
     """
     start, end = _statements(text)
-    if text[start] == "[":
-        start, at = start + 1, _skip(text, start + 1)
-        for _ in range(number - 1):
-            start = _decode(text, at)[1]
-            at = _skip(text, _skip(text, start) + 1)
+    if text[start] != "[":
+        return [(_place(text, start), _place(text, end))]
+    found: list[Span] = []
+    start, at = start + 1, _skip(text, start + 1)
+    while text[at] != "]":
         end = _decode(text, at)[1]
-    return _place(text, start), _place(text, end)
+        found.append((_place(text, start), _place(text, end)))
+        start, at = end, _skip(text, end)
+        at = _skip(text, at + 1) if text[at] == "," else at
+    return found
 
 
 def _statements(text: str) -> tuple[int, int]:

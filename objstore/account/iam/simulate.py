@@ -35,10 +35,12 @@ from objstore.account.simulation import (
     Simulation,
     Source,
     context_keys,
+    missing_keys,
 )
 from objstore.storage.records import Identity
 
 COMBINATIONS_MAX = 1_000
+EVALUATIONS_MAX = 100_000  # of statements for a page of actions, each on each resource
 # Types of context entries: an operator that takes them, and what they are called.
 _FORMATS = {
     "numeric": ("NumericEquals", "numeric format"),
@@ -139,12 +141,17 @@ def _simulate(
     boundary = principal.policies.boundary
     if boundary is not None:
         sources = [Source(boundary, boundary.name.rpartition("/")[2], BOUNDARY_POLICY), *sources]
-    simulation = Simulation(Question(principal, "", "", account, context), sources, policy)
     try:
         wanted, markers = page_of(list(actions), page)
     except IAMError:
         raise IAMError("InvalidInput", "Invalid marker for pagination.") from None
-    results = [simulation.run(action, resources, keys) for action in wanted]
+    statements = sum(len(source.policy.statements) for source in sources)
+    if len(wanted) * max(1, len(resources)) * statements > EVALUATIONS_MAX:
+        raise IAMError("InvalidInput", "Too many combinations of actions, resources, statements.")
+    question = Question(principal, "", "", account, context)
+    missing = missing_keys(sources, keys, context)
+    simulation = Simulation(question, sources, missing, policy)
+    results = [simulation.run(action, resources) for action in wanted]
     return {"EvaluationResults": results, **markers}
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from objstore.account.simulation import context_keys, position
+from objstore.account.simulation import context_keys, positions
 
 TEXT = """{
   "Version": "2012-10-17",
@@ -23,10 +23,10 @@ TEXT = """{
 
 def test_statements_are_found_in_a_text() -> None:
     lines = TEXT.splitlines()
-    start, end = position(TEXT, 1)
-    assert (start, end) == ({"Line": 3, "Column": 17}, {"Line": 4, "Column": len(lines[3])})
-    start, end = position(TEXT, 2)
-    assert (start, end) == ({"Line": 4, "Column": len(lines[3])}, {"Line": 13, "Column": 6})
+    assert positions(TEXT) == [
+        ({"Line": 3, "Column": 17}, {"Line": 4, "Column": len(lines[3])}),
+        ({"Line": 4, "Column": len(lines[3])}, {"Line": 13, "Column": 6}),
+    ]
 
 
 @pytest.mark.parametrize("before", ["", '"Version": "2012-10-17", ', '"Id": "a \\"{[]}", '])
@@ -34,7 +34,7 @@ def test_a_lone_statement_is_found_too(before: str) -> None:
     statement = '{"Effect": "Allow", "Action": "*", "Resource": "*"}'
     text = "{" + before + '"Statement":' + statement + "}"
     assert json.loads(text)
-    start, end = position(text, 1)
+    [(start, end)] = positions(text)
     assert text[start["Column"] - 1 : end["Column"] - 1] == statement
 
 

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -297,3 +298,20 @@ async def test_keys_that_policies_mention(world: Any) -> None:
     assert await world.iam(
         "GetContextKeysForPrincipalPolicy", policy_source_arn=BOB, policy_input_list=[other]
     ) == {"ContextKeyNames": ["s3:Prefix", "aws:username", "aws:SecureTransport"]}
+
+
+async def test_a_simulation_has_a_largest_size(world: Any) -> None:
+    """A policy of many statements matches each action many times over."""
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement] * 1_500})
+    members: dict[str, Any] = {
+        "policy_input_list": [text],
+        "action_names": ["s3:GetObject"] * 100,
+    }
+    assert await world.refused("SimulateCustomPolicy", **members) == (
+        "InvalidInput",
+        "Too many combinations of actions, resources, statements.",
+    )
+    members["action_names"] = ["s3:GetObject"]
+    reply = await world.iam("SimulateCustomPolicy", **members)
+    assert len(reply["EvaluationResults"][0]["MatchedStatements"]) == 1_500
