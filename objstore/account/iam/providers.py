@@ -63,9 +63,9 @@ def _name(url: str) -> str:
     """The provider's name: its URL without the scheme."""
     try:
         parts = urlsplit(url)
+        strange = parts.query or parts.fragment or parts.username or parts.port
     except ValueError:
-        parts = urlsplit("")
-    strange = parts.query or parts.fragment or parts.username or parts.port
+        parts, strange = urlsplit(""), ""
     if parts.scheme != "https" or not parts.hostname or strange:
         raise IAMError("ValidationError", "Invalid Open ID Connect Provider URL")
     return f"{parts.hostname}{parts.path}".rstrip("/")

@@ -85,6 +85,7 @@ async def test_an_issuer_is_there_once(world: Any) -> None:
         "https://me@example.com/",
         "https://example.com:8443",
         "https://[",
+        "https://example.com:99999999/",
     ],
 )
 async def test_what_is_no_issuer(world: Any, url: str) -> None:
