@@ -15,6 +15,7 @@ from kms.aws.clock import utc
 from kms.aws.context import Source, Value, tag_value
 from kms.aws.identity import Caller
 from kms.key import ENCRYPT_DECRYPT, ORIGIN_AWS_KMS, SYMMETRIC_DEFAULT, Key
+from kms.policy_text import POLICY_NAME
 
 ENCRYPTION_CONTEXT = "kms:encryptioncontext:"
 REQUEST_TAG = "aws:requesttag/"
@@ -297,6 +298,7 @@ KEYS: Mapping[str, Callable[[Asked], Value]] = {
     "kms:messagetype": _member("message_type", _SIGNING, "RAW"),
     "kms:multiregion": _of_key("multi_region"),
     "kms:multiregionkeytype": _multi_region_type,
+    "kms:policyname": _member("policy_name", ("GetKeyPolicy", "PutKeyPolicy"), POLICY_NAME),
     "kms:primaryregion": _member("primary_region", ("UpdatePrimaryRegion",)),
     "kms:reencryptonsamekey": _same_key,
     "kms:replicaregion": _member("replica_region", ("ReplicateKey",)),

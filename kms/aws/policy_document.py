@@ -306,6 +306,9 @@ class _Reader:
 
     def _actions(self) -> tuple[tuple[str, ...], Callable[[str], bool]]:
         element = self._either("Action")
+        if element is None and self._kind is PolicyKind.KEY:
+            # A statement without actions, or without resources, is taken and has no effect.
+            return (), lambda action: False
         if element is None:
             raise PolicyError(Flaw.FIELD_MISSING, "Action")
         actions = _strings(self._entry[element], element)
@@ -324,6 +327,8 @@ class _Reader:
             if element is not None:
                 raise PolicyError(Flaw.FIELD_PROHIBITED, element)
             return ("*",), lambda resource, context: True
+        if element is None and self._kind is PolicyKind.KEY:
+            return (), lambda resource, context: False
         if element is None:
             raise PolicyError(Flaw.FIELD_MISSING, "Resource")
         resources = _strings(self._entry[element], element)

@@ -5,6 +5,7 @@ import pytest
 
 from kms.errors import KMSError
 from kms.paging import marker_of
+from kms.policy_text import default_policy
 from kms.request import S3_ALIAS
 
 POLICY = json.dumps(
@@ -89,3 +90,22 @@ def test_a_policy_that_locks_its_caller_out(client: Any) -> None:
     client("PutKeyPolicy", key_id=arn, policy=LOCKED, **bypass)
     assert client.refused("PutKeyPolicy", key_id=arn, policy=POLICY)[0] == "AccessDeniedException"
     assert client("GetKeyPolicy", key_id=client.key(policy=LOCKED, **bypass))["Policy"] == LOCKED
+
+
+@pytest.mark.parametrize("element", ["Action", "Resource"])
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_a_statement_that_lacks_an_element_is_taken_and_has_no_effect(
+    client: Any, element: str, effect: str
+) -> None:
+    arn = client.key()
+    document = json.loads(default_policy("111122223333"))
+    (statement,) = document["Statement"]
+    lacking = {**statement, "Sid": "lacking", "Effect": effect}
+    del lacking[element]
+    policy = json.dumps({**document, "Statement": [statement, lacking]})
+    assert client("PutKeyPolicy", key_id=arn, policy=policy) == {}
+    assert client("Encrypt", key_id=arn, plaintext=b"x")
+    code, _ = client.refused(
+        "PutKeyPolicy", key_id=arn, policy=json.dumps({**document, "Statement": lacking})
+    )
+    assert code == "MalformedPolicyDocumentException"
