@@ -3,7 +3,7 @@
 A deletion window ends, a rotation is due, imported material expires, a replica has been created.
 `Service` calls `run` before each call, so no answer depends on when somebody swept; every change
 carries the date at which it was due. Keys are independent: a step writes one key and, for a
-multi-Region key, its relatives. No step unwraps anything, so one damaged row stops no other key.
+multi-Region key, its relatives. No step unwraps a material, so a damaged one stops no other key.
 """
 
 import logging
@@ -22,6 +22,7 @@ from kms.key import (
     MaterialState,
 )
 from kms.material import generate
+from kms.root import RootError
 from kms.store import Store
 from kms.store_connection import StoreError
 from kms.store_edits import Edit
@@ -48,7 +49,7 @@ class Schedule:
         self._retry_at = 0.0
 
     def catch_up(self, now: float) -> None:
-        """`run`, but a store that cannot be written stops no call: keys stay as they are a while.
+        """`run`, but if that fails it stops no call: keys stay as they are a while.
 
         A key that was to be deleted is unusable anyway, and look-ups refuse expired material.
         """
@@ -56,9 +57,9 @@ class Schedule:
             return
         try:
             self.run(now)
-        except StoreError:
+        except (RootError, StoreError):
             self._retry_at = monotonic() + RETRY_SECONDS
-            LOG.exception("what is due to keys could not be written")
+            LOG.exception("what is due to keys could not be done")
 
     def run(self, now: float) -> int:
         """Do everything that was due at `now`; answers how many steps that took."""

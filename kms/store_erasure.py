@@ -9,12 +9,12 @@ Source: https://sqlite.org/pragma.html#pragma_secure_delete, https://sqlite.org/
 """
 
 import logging
-from contextlib import suppress
 
 import apsw
 
 LOG = logging.getLogger("kms.store_erasure")
 OWED = "erasure-owed"
+FAILED = "destroyed key material could not be taken off the disk yet"
 PAGES_AT_ONCE_MAX = 1024  # Some 4 MiB, which takes some 50 ms.
 
 
@@ -29,12 +29,19 @@ def is_owed(connection: apsw.Connection) -> bool:
 
 
 def begin(connection: apsw.Connection) -> None:
-    """What is done right after a destruction: all of it, or only the emptying of the log."""
-    if connection.pragma("page_count") <= PAGES_AT_ONCE_MAX:
-        settle(connection)
-        return
-    with suppress(apsw.BusyError, apsw.LockedError):
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    """What is done right after a destruction: all of it, or only the emptying of the log.
+
+    It raises nothing, because the destruction is committed.
+    """
+    try:
+        if connection.pragma("page_count") <= PAGES_AT_ONCE_MAX:
+            settle(connection)
+        else:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except (apsw.BusyError, apsw.LockedError):
+        pass  # The debt stays.
+    except apsw.Error:
+        LOG.exception(FAILED)
 
 
 def settle(connection: apsw.Connection) -> bool:
@@ -50,6 +57,6 @@ def settle(connection: apsw.Connection) -> bool:
     except (apsw.BusyError, apsw.LockedError):
         return False
     except apsw.Error:
-        LOG.exception("destroyed key material could not be taken off the disk yet")
+        LOG.exception(FAILED)
         return False
     return True

@@ -91,7 +91,7 @@ def list_aliases(
 ) -> dict[str, Any]:
     request.allow_account("ListAliases")
     limit = min(limit, PAGE_MAX)
-    key = request.resolve(key_id) if key_id is not None else None
+    key = request.resolve_itself(key_id) if key_id is not None else None
     if key is not None and key.account != request.caller.account:
         # Its own account's keys need no other permission; others' it may not ask about.
         request.allow("ListAliases", key)

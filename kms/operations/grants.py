@@ -100,6 +100,7 @@ def list_grants(
     check_state(key, request.operation)
     _check_limit(limit)
     after = position_of(marker)
+    _check_filter(request, "GranteeServicePrincipal", grantee_service_principal)
     wanted = _one_of(request, "Grantee", grantee_principal, grantee_service_principal)
     if grant_id is not None:
         _check_id(grant_id)
@@ -121,14 +122,10 @@ def list_retirable_grants(
     limit: int = PAGE_DEFAULT,
     marker: str | None = None,
 ) -> dict[str, Any]:
-    caller = request.caller.principal
     request.allow_account("ListRetirableGrants", retiring_principal or "*")
     _check_limit(limit)
     after = position_of(marker)
-    if retiring_service_principal is not None and (
-        caller.kind is not PrincipalKind.SERVICE or caller.name != retiring_service_principal
-    ):
-        raise _invalid("RetiringServicePrincipal is only usable by callers in that service.")
+    _check_filter(request, "RetiringServicePrincipal", retiring_service_principal)
     try:
         retiree = _one_of(request, "Retiring", retiring_principal, retiring_service_principal)
     except KMSError:
@@ -271,6 +268,13 @@ def _one_of(request: Request, role: str, principal: str | None, service: str | N
         member = f"{role}Principal" if creating else ""
         return request.authorizer.principals.bind(principal, member=member)
     return service or ""
+
+
+def _check_filter(request: Request, member: str, service: str | None) -> None:
+    """Raise ValidationException if grants of a service are asked for by anybody but that one."""
+    caller = request.caller.principal
+    if service is not None and (caller.kind, caller.name) != (PrincipalKind.SERVICE, service):
+        raise _invalid(f"{member} is only usable by callers in that service.")
 
 
 def _account_of(request: Request, bound: str) -> str:

@@ -39,7 +39,7 @@ def replicate_key(
     key = request.own(key_id)
     _check_replicates(key)
     _check_region(key, replica_region)
-    there = request.in_region(replica_region)
+    there = _creating(request, key, replica_region)
     there.allow_account("CreateKey")
     if tags:
         there.allow_account("TagResource")
@@ -132,6 +132,18 @@ def update_primary_region(request: Request, *, key_id: str, primary_region: str)
 
     request.change(key, exchange)
     return {}
+
+
+def _creating(request: Request, key: Key, region: str) -> Request:
+    """The request as what makes a key like `key` in another Region, where that is let or not."""
+    arguments = {
+        **request.arguments,
+        "key_spec": key.spec,
+        "key_usage": key.usage,
+        "origin": key.origin,
+        "multi_region": True,
+    }
+    return replace(request.in_region(region), arguments=arguments)
 
 
 def _described(request: Request, replica: Key) -> dict[str, Any]:

@@ -227,6 +227,29 @@ def test_operations_without_a_key(client: Any) -> None:
     assert "kms:TagResource" in bob.refused("CreateKey", tags=tags)[1]
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kms:KeySpec", "HMAC_256"),
+        ("kms:KeyUsage", "GENERATE_VERIFY_MAC"),
+        ("kms:KeyOrigin", "AWS_KMS"),
+        ("kms:MultiRegion", "true"),
+    ],
+)
+def test_a_replica_is_created_as_what_it_will_be(client: Any, key: str, value: str) -> None:
+    arn = client.key(key_spec="HMAC_256", key_usage="GENERATE_VERIFY_MAC", multi_region=True)
+    condition = {"Condition": {"StringEquals": {key: value}}}
+    there = {"replica_region": "eu-west-1"}
+    denying = user(
+        ACCOUNT, identity_policy(ALLOW), identity_policy(DENY, "kms:CreateKey", **condition)
+    )
+    refused = client.as_(caller_of(denying)).refused("ReplicateKey", key_id=arn, **there)
+    assert refused[0] == "AccessDeniedException"
+    replicate = identity_policy(ALLOW, "kms:ReplicateKey")
+    allowing = user(ACCOUNT, replicate, identity_policy(ALLOW, "kms:CreateKey", **condition))
+    assert client.as_(caller_of(allowing))("ReplicateKey", key_id=arn, **there)
+
+
 def test_whose_retirable_grants_are_listed(client: Any) -> None:
     theirs = f"arn:aws:iam::{OTHER}:root"
     client(

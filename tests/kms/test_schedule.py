@@ -11,6 +11,7 @@ from kms.aws.audit import MemorySink
 from kms.aws.clock import FixedClock
 from kms.errors import KMSError
 from kms.service import Service
+from kms.store_root import IDENTITY
 
 DAY = 86_400
 
@@ -103,3 +104,16 @@ def test_a_store_that_cannot_be_written_stops_no_call(
     service.schedule._retry_at = 0.0
     with pytest.raises(KMSError, match="does not exist"):
         client("DescribeKey", key_id=due)
+
+
+def test_a_secret_that_is_damaged_stops_no_call(
+    client: Any, service: Service, clock: FixedClock, tmp_path: Any, caplog: Any
+) -> None:
+    due, kept = client.key(), client.key()
+    client("EnableKeyRotation", key_id=due, rotation_period_in_days=90)
+    raw = apsw.Connection(str(tmp_path / "keys.db"))
+    raw.execute("UPDATE settings SET value=x'00' WHERE name=?", (IDENTITY,))
+    raw.close()
+    clock.advance(90 * DAY)
+    with caplog.at_level(logging.CRITICAL):
+        assert client("GenerateDataKey", key_id=kept, number_of_bytes=32)["KeyId"] == kept

@@ -126,6 +126,11 @@ def test_a_disk_that_cannot_be_written_stops_nothing(
     with caplog.at_level(logging.ERROR):
         store_erasure.begin(store._connection)
     assert "could not be taken off the disk yet" in caplog.text
+    closed = apsw.Connection("")
+    closed.close()
+    with caplog.at_level(logging.ERROR):
+        store_erasure.begin(closed)
+    assert caplog.text.count("could not be taken off the disk yet") == 2
     assert store.owes_erasure
     store._connection.pragma("query_only", False)
     assert store.erase()

@@ -115,6 +115,7 @@ def test_listing(client: Any, caller: Caller) -> None:
     assert (first["Truncated"], names(first)) == (True, ["alias/a", S3_ALIAS])
     assert names(client("ListAliases", limit=2, marker=first["NextMarker"])) == ["alias/z"]
     assert names(client("ListAliases", key_id=arn)) == ["alias/a", "alias/z"]
+    assert client.refused("ListAliases", key_id="alias/a")[0] == "InvalidArnException"
     assert names(client.as_(replace(caller, region="eu-west-1"))("ListAliases")) == [S3_ALIAS]
     made = client("DescribeKey", key_id=S3_ALIAS)["KeyMetadata"]["KeyId"]
     assert client("ListAliases")["Aliases"][1]["TargetKeyId"] == made

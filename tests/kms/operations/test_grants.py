@@ -343,15 +343,14 @@ def test_a_service_gets_a_grant_for_one_resource(client: Any, directory: Directo
     assert encrypt(client.as_(caller_of(service, source_arn=source)), arn)
     other = client.as_(caller_of(service, source_arn=source + "2"))
     assert other.refused("Encrypt", key_id=arn, plaintext=b"p")[0] == "AccessDeniedException"
-    listed = client.as_(caller_of(service)).refused(
-        "ListRetirableGrants", retiring_service_principal="s3.amazonaws.com"
-    )
+    retiree = {"retiring_service_principal": "s3.amazonaws.com"}
+    listed = client.as_(caller_of(service)).refused("ListRetirableGrants", **retiree)
     assert listed[0] == "AccessDeniedException"
-    code, message = client.refused(
-        "ListRetirableGrants", retiring_service_principal="s3.amazonaws.com"
-    )
-    assert code == "ValidationException"
-    assert "only usable by callers in that service" in message
+    grantee = {"grantee_service_principal": "s3.amazonaws.com", "key_id": arn}
+    for operation, arguments in (("ListRetirableGrants", retiree), ("ListGrants", grantee)):
+        code, message = client.refused(operation, **arguments)
+        assert code == "ValidationException"
+        assert "only usable by callers in that service" in message
     (entry,) = client("ListGrants", key_id=arn)["Grants"]
     for role in ("Grantee", "Retiring"):
         assert entry[f"{role}Principal"] == entry[f"{role}ServicePrincipal"] == "s3.amazonaws.com"
