@@ -6,7 +6,7 @@ from dataclasses import replace
 from kms.errors import KMSError
 from kms.key import Alias, Key
 from kms.material import generate
-from kms.quotas import ALIASES_PER_KEY_MAX
+from kms.quotas import check_aliases
 from kms.store import Store
 
 ALIAS_PREFIX = "alias/"
@@ -15,7 +15,8 @@ ALIAS_PREFIX = "alias/"
 def plant_key(store: Store, draft: Key, *, aliases: Sequence[str], material: bytes | None) -> bool:
     """Store `draft` with fresh or given material (32 bytes), unless the key exists.
 
-    Aliases are added either way. Answers whether the key was made.
+    Aliases are added either way. Answers whether the key was made. Raises LimitExceededException
+    for more aliases than a key may have.
     """
     account, region, key_id, now = draft.account, draft.region, draft.key_id, draft.created_at
     planted = False
@@ -29,7 +30,10 @@ def plant_key(store: Store, draft: Key, *, aliases: Sequence[str], material: byt
         existing = store.alias(account, region, name)
         if existing is None:
             alias = Alias(account, region, name, key_id, now, now)
-            store.add_alias(alias, per_key_max=ALIASES_PER_KEY_MAX)
+            with store.edit() as edit:
+                check_aliases(edit, draft)
+                if edit.alias(account, region, name) is None:
+                    edit.put_alias(alias)
         elif existing.key_id != key_id:
             raise KMSError("ValidationException", f"The alias {name!r} names another key")
     return planted

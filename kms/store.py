@@ -10,7 +10,7 @@ instance belongs to one thread. Source: https://sqlite.org/wal.html, https://sql
 
 import hmac
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -330,24 +330,6 @@ class Store:
             if material is not None:
                 edit.put_material(material)
         return True
-
-    def update_key(self, key: Key, change: Callable[[Key], Key]) -> Key:
-        """Replace the stored record by `change` of it; what `change` raises changes nothing.
-
-        Raises KeyError if the key is gone.
-        """
-        with self.edit() as edit:
-            return edit.change_key(key, change)
-
-    def add_alias(self, alias: Alias, *, per_key_max: int) -> str | None:
-        """Store a new alias. Answers "exists" or "limit" if it was not stored."""
-        with self.edit() as edit:
-            if edit.count_aliases(alias.account, alias.region, alias.key_id) >= per_key_max:
-                return "limit"
-            if edit.alias(alias.account, alias.region, alias.name) is not None:
-                return "exists"
-            edit.put_alias(alias)
-        return None
 
     def delete_alias(self, alias: Alias) -> None:
         with self.edit() as edit:

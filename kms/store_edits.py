@@ -4,7 +4,6 @@
 writes. Everything is on disk when the transaction ends, or nothing is.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import apsw
@@ -70,15 +69,6 @@ class Edit:
     def put_key(self, key: Key) -> None:
         """Replace the stored record."""
         self._insert("REPLACE", "keys", KEY_COLUMNS, key_to_row(key))
-
-    def change_key(self, key: Key, change: Callable[[Key], Key]) -> Key:
-        """Replace the stored record by `change` of it. Raises KeyError if the key is gone."""
-        stored = self.key(key.account, key.region, key.key_id)
-        if stored is None:
-            raise KeyError(key.key_id)
-        changed = change(stored)
-        self.put_key(changed)
-        return changed
 
     def remove_key(self, key: Key) -> None:
         """Delete a key with everything that belongs to it, for good."""

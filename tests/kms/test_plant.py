@@ -6,6 +6,7 @@ import pytest
 from kms.aws.clock import FixedClock
 from kms.aws.identity import Caller
 from kms.client import KMS, KMSError, RootSettings, open_kms
+from kms.quotas import ALIASES_PER_KEY_MAX
 
 KEY_ID = "b3537ef1-d8dc-4780-9f5a-55776cbb2f7f"
 ALIAS = "alias/EncryptDecrypt"
@@ -66,3 +67,10 @@ def test_bad_aliases_are_refused(kms: KMS, alias: str, key_id: str, message: str
     plant(kms)
     with pytest.raises(KMSError, match=message):
         plant(kms, alias=alias, key_id=key_id)
+
+
+def test_more_aliases_than_a_key_may_have_are_refused(kms: KMS) -> None:
+    for number in range(ALIASES_PER_KEY_MAX):
+        plant(kms, alias=f"alias/{number}")
+    with pytest.raises(KMSError, match="LimitExceededException"):
+        plant(kms, alias="alias/more")

@@ -77,8 +77,3 @@ def test_materials_and_aliases_are_replaced_and_removed(store: Store) -> None:
         edit.remove_alias(ALIAS)
     assert store.materials(KEY) == []
     assert store.alias(*NAME[:2], "alias/a") is None
-
-
-def test_changing_what_is_gone(store: Store) -> None:
-    with pytest.raises(KeyError), store.edit() as edit:
-        edit.change_key(KEY, lambda stored: stored)

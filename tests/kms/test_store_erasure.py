@@ -61,7 +61,8 @@ def test_rows_that_moved_between_pages_leave_nothing(store: Store, tmp_path: Pat
     made = [add(store, number, "x" * chance.randrange(300)) for number in numbers]
     for key, _ in chance.sample(made, KEYS // 3):
         longer = "y" * chance.randrange(2000)
-        store.update_key(key, lambda stored, text=longer: replace(stored, description=text))  # type: ignore[misc]
+        with store.edit() as edit:
+            edit.put_key(replace(key, description=longer))
     gone, kept = made[:DESTROYED], made[DESTROYED:]
     other = Store.open(tmp_path, KeyFile(tmp_path / "root.key"))
     remove(store, *(key for key, _ in gone))
