@@ -14,9 +14,9 @@ from kms.aws.context import Context, given
 from kms.aws.errors import AWSError
 from kms.aws.global_keys import caller_keys
 from kms.aws.identity import Caller
-from kms.aws.policy import Decision, Question, evaluate
+from kms.aws.policy import Decision, Policy, Question, evaluate
 from objstore import condition_keys
-from objstore.account.lookup import principal_named
+from objstore.account.lookup import principal_named, trust_named
 from objstore.authorize import Authorizer
 from objstore.storage.store import Store
 
@@ -72,8 +72,20 @@ def explain(
     else:
         account = principal.account if resource is None else resource.account
         keys = Context(given(asked.context), caller_keys(caller, clock))
-        decision = evaluate(Question(principal, asked.action, asked.resource, account, keys))
+        question = Question(principal, asked.action, asked.resource, account, keys)
+        trust = _trust(store, service, resource)
+        decision = evaluate(question, resource=trust, resource_decides=trust is not None)
     return decision.explain(asked.action), decision.allowed
+
+
+def _trust(store: Store, service: str, resource: ARN | None) -> Policy | None:
+    """The trust policy of a role that STS is asked about, which always decides."""
+    if service != "sts" or resource is None or not resource.resource.startswith("role/"):
+        return None
+    trust = trust_named(store.identities.rows, str(resource))
+    if trust is None:
+        raise ExplainError(f"there is no role {resource}")
+    return trust
 
 
 def _about_key(explain_key: ExplainKey, caller: Caller, operation: str, asked: Asked) -> Decision:

@@ -1,10 +1,13 @@
-"""Principals as the command line names them."""
+"""Principals, and roles to be assumed, as the command line names them."""
 
 from kms.aws.arn import ARN
 from kms.aws.identity import ANONYMOUS, Principal, PrincipalKind, Session
+from kms.aws.policy import Policy, PolicyKind
 from objstore.account.directory import root_principal
-from objstore.account.entities import arn_of, tags_of
+from objstore.account.documents import compiled
+from objstore.account.entities import ROLE, arn_of, split_arn, tags_of
 from objstore.account.principals import policies_of, session_arn, user_principal
+from objstore.account.trust import effective_trust
 from objstore.storage.index_identities import IdentityRows
 from objstore.storage.records import Identity
 
@@ -40,6 +43,17 @@ def principal_named(rows: IdentityRows, name: str) -> Principal | None:
             role = _exactly(rows, parsed.account, "role", role_name)
             return _session_of(rows, role, session) if role and session else None
     return None
+
+
+def trust_named(rows: IdentityRows, role_arn: str) -> Policy | None:
+    """The trust policy of the role of an ARN; None if there is none such."""
+    parts = split_arn(role_arn, ROLE)
+    role = None if parts is None else _exactly(rows, parts[0], ROLE.row, parts[2])
+    if role is None or arn_of(role) != role_arn:
+        return None
+    return compiled(
+        effective_trust(role.attributes), f"trust policy of {role_arn}", PolicyKind.TRUST
+    )
 
 
 def _session_of(rows: IdentityRows, role: Identity, name: str) -> Principal:

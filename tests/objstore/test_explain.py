@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from objstore.storage.store import Store, create_folder
 
 ACCOUNT = "123456789012"
 BOB = f"arn:aws:iam::{ACCOUNT}:user/bob"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/k"
 POLICY = json.dumps(
     {
@@ -97,6 +99,33 @@ def test_the_account_services_by_the_callers_policies(store: Store) -> None:
     )
     root = f"arn:aws:iam::{ACCOUNT}:root"
     assert ask(store, principal=root, action="cloudtrail:LookupEvents", resource="*")[1]
+
+
+def keep(role: Identity, rows: IdentityRows) -> None:
+    if rows.by_id(role.unique_id) is None:
+        rows.add(role)
+    else:
+        rows.update(role)
+
+
+async def test_roles_by_their_trust_policy_too(store: Store) -> None:
+    home = '{"aws:SourceIp": "192.0.2.7"}'
+    question = {"action": "sts:AssumeRole", "resource": ROLE}
+    with pytest.raises(ExplainError, match=f"there is no role {ROLE}"):
+        ask(store, **question)
+    outcomes = {}
+    for who in (BOB, f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:user/eve"):
+        statement = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        role = Identity(ACCOUNT, "role", "r", "AROAR", "/", 0, {"trust": trust})
+        await store.identities.change(partial(keep, role))
+        name = who.rpartition(":")[2]
+        outcomes[name] = [ask(store, **question, context=given)[1] for given in ("{}", home)]
+    assert outcomes == {
+        "user/bob": [True, True],
+        "root": [False, True],
+        "user/eve": [False, False],
+    }
 
 
 def test_keys_by_the_kms(store: Store) -> None:
