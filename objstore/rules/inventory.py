@@ -33,6 +33,7 @@ OPTIONAL_FIELDS = (
     "IntelligentTieringAccessTier",
     "BucketKeyStatus",
     "ChecksumAlgorithm",
+    "ObjectAccessControlList",
     "ObjectOwner",
     "LifecycleExpirationDate",
 )

@@ -3,6 +3,8 @@
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html#storage-inventory-contents
 """
 
+import json
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,8 @@ from objstore.storage.records import Bucket, StoredObject
 from objstore.transfer import locks, outgoing
 from objstore.transfer.lifetime import version_of
 
+_ACL_VERSION = "2022-11-10"
+_GRANTEES = {"ID": "canonicalId", "URI": "uri"}
 _DAY_MS = 24 * 3600 * 1000
 _ENCRYPTION = {
     Mode.SSE_S3: "SSE-S3",
@@ -60,12 +64,32 @@ def _bucket_key(row: Row) -> str:
     return "ENABLED" if decode(row.stored.manifest).flags & BUCKET_KEY else "DISABLED"
 
 
+def _acls_count(row: Row) -> bool:
+    return access.object_ownership(row.bucket.settings) != access.OWNER_ENFORCED
+
+
 def _owner(row: Row) -> str:
     """The canonical id of the account that owns a version: the bucket's where ACLs are off."""
     account = row.bucket.account
-    if access.object_ownership(row.bucket.settings) != access.OWNER_ENFORCED:
-        account = row.stored.attributes.get(acl.OWNER, account)
-    return owner_id(account)
+    return owner_id(row.stored.attributes.get(acl.OWNER, account) if _acls_count(row) else account)
+
+
+def _acl(row: Row) -> str:
+    """The grants of a version, as a document in base64.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/objectacl.html
+    """
+    grants = row.stored.attributes.get(acl.SETTING) if _acls_count(row) else None
+    if grants is None:
+        grants = [acl.owner_grant(_owner(row))]
+    listed = [
+        {_GRANTEES[name]: grantee[name] for name in ("ID", "URI") if name in grantee}
+        | {"type": grantee["Type"], "permission": grant["Permission"]}
+        for grant in grants
+        for grantee in (grant["Grantee"],)
+    ]
+    document = {"version": _ACL_VERSION, "status": "AVAILABLE", "grants": listed}
+    return b64encode(json.dumps(document).encode()).decode()
 
 
 def _expires(row: Row) -> str:
@@ -97,6 +121,7 @@ COLUMNS: dict[str, Column] = {
     ),
     "BucketKeyStatus": _bucket_key,
     "ChecksumAlgorithm": lambda row: row.stored.checksum_algorithm,
+    "ObjectAccessControlList": _acl,
     "ObjectOwner": _owner,
     "LifecycleExpirationDate": _expires,
 }

@@ -51,7 +51,7 @@ def test_when_a_report_is_due(frequency: str, done: int | None, day: int, due: b
     [
         ({"destination": {"Format": "ORC"}}, "format ORC"),
         ({"destination": {"Format": "Parquet"}}, "format Parquet"),
-        ({"OptionalFields": ["Size", "ObjectAccessControlList"]}, "ObjectAccessControlList"),
+        ({"OptionalFields": ["Size", "ObjectLockEventHoldStatus"]}, "ObjectLockEventHoldStatus"),
     ],
 )
 def test_what_no_report_has_is_refused_by_name(more: dict[str, Any], named: str) -> None:

@@ -1,12 +1,14 @@
 """What a report says of a version, column by column."""
 
+import json
+from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from objstore.names import owner_id
-from objstore.rules import access
+from objstore.rules import access, acl
 from objstore.rules import inventory as rules
 from objstore.storage.records import Bucket, StoredObject
 from objstore.transfer.inventory import COLUMNS, OF_LISTINGS, OF_MARKERS, Row, values
@@ -78,6 +80,41 @@ def test_where_acls_are_on_an_object_has_an_owner_of_its_own() -> None:
     owner = COLUMNS["ObjectOwner"]
     assert owner(Row(bucket, STORED, latest=True)) == owner_id(ACCOUNT)
     assert owner(Row(bucket, replace(STORED, attributes=HELD), latest=True)) == owner_id(OTHER)
+
+
+OWNERS_GRANT = {"canonicalId": owner_id(ACCOUNT), "type": "CanonicalUser"}
+PUBLIC = {"Grantee": {"Type": "Group", "URI": acl.ALL_USERS}, "Permission": "READ"}
+
+
+@pytest.mark.parametrize(
+    ("ownership", "kept", "expected"),
+    [
+        ("ObjectWriter", {}, [{**OWNERS_GRANT, "permission": "FULL_CONTROL"}]),
+        (
+            "ObjectWriter",
+            {acl.SETTING: [acl.owner_grant(owner_id(ACCOUNT)), PUBLIC]},
+            [
+                {**OWNERS_GRANT, "permission": "FULL_CONTROL"},
+                {"uri": acl.ALL_USERS, "type": "Group", "permission": "READ"},
+            ],
+        ),
+        ("ObjectWriter", {acl.SETTING: []}, []),
+        (
+            "BucketOwnerEnforced",
+            {acl.SETTING: [PUBLIC]},
+            [{**OWNERS_GRANT, "permission": "FULL_CONTROL"}],
+        ),
+    ],
+)
+def test_grants_are_a_document(ownership: str, kept: dict[str, Any], expected: Any) -> None:
+    controls = {"Rules": [{"ObjectOwnership": ownership}]}
+    bucket = replace(BUCKET, settings={access.OWNERSHIP: controls})
+    row = Row(bucket, replace(STORED, attributes=kept), latest=True)
+    assert json.loads(b64decode(COLUMNS["ObjectAccessControlList"](row))) == {
+        "version": "2022-11-10",
+        "status": "AVAILABLE",
+        "grants": expected,
+    }
 
 
 def test_what_is_not_the_newest_version_or_under_no_rule_has_no_end() -> None:
