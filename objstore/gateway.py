@@ -46,6 +46,7 @@ REGION_HEADER = "x-amz-bucket-region"
 # What a website's visitor can ask of an object: a part of it, or only what is new.
 PUBLIC_HEADERS = (
     "range",
+    "if-range",
     "if-match",
     "if-none-match",
     "if-modified-since",

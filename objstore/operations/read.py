@@ -20,7 +20,7 @@ from objstore.transfer import archive, attributes, content, lifetime, steps, ver
 from objstore.transfer.conditions import NO_READ_CONDITIONS, ReadConditions, check_read
 from objstore.transfer.integrity import shown
 from objstore.transfer.publish import COMPOSITE
-from objstore.transfer.ranges import Span, parse_range, part_span
+from objstore.transfer.ranges import Span, is_of, parse_range, part_span
 from objstore.transfer.send import Body, send
 from objstore.transfer.source import find, open_key
 
@@ -45,6 +45,7 @@ class Selection:
 
     version_id: str | None = None
     range: str | None = None
+    if_range: str | None = None
     part_number: int | None = None
     checksum_mode: str | None = None
 
@@ -151,9 +152,12 @@ def _span(selection: Selection, manifest: Manifest) -> Span | None:
                 "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
             )
         return part_span(selection.part_number, [part.length for part in manifest.parts])
-    if selection.range is not None:
-        return parse_range(selection.range, manifest.size)
-    return None
+    if selection.range is None:
+        return None
+    asked = selection.if_range
+    if asked is not None and not is_of(asked, manifest.etag, manifest.created_ms):
+        return None
+    return parse_range(selection.range, manifest.size)
 
 
 def _described(

@@ -1,4 +1,4 @@
-"""Which bytes of an object a client asks for: `Range`, part numbers, copy ranges.
+"""Which bytes of an object a client asks for: `Range`, `If-Range`, part numbers, copy ranges.
 
 Pure. All results are half-open `(start, stop)` pairs of plaintext offsets.
 Sources: RFC 9110 §14.1.2, https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from objstore.errors import S3Error
+from objstore.names import http_date
 
 PART_NUMBER_MAX = 10_000
 _DIGITS_MAX = 19  # enough for every 63-bit offset; longer numbers are no ranges
@@ -39,6 +40,15 @@ def parse_range(text: str, size: int) -> Span | None:
     if start >= stop:
         raise S3Error("InvalidRange", RangeRequested=text, ActualObjectSize=str(size))
     return start, stop
+
+
+def is_of(if_range: str, etag: str, modified_ms: int) -> bool:
+    """Whether a range is of the object that an `If-Range` header names, by ETag or by date.
+
+    If it is not, the whole is sent: bytes of another object must not be added to those that are
+    there. Only what this server has said itself counts (RFC 9110 §13.1.5).
+    """
+    return if_range.strip() in (f'"{etag}"', http_date(modified_ms))
 
 
 def parse_copy_range(text: str, size: int) -> Span:

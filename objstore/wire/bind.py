@@ -52,7 +52,7 @@ def needs_document(model: ServiceModel, operation: Operation) -> bool:
 
 def compile_input(model: ServiceModel, operation: Operation, handler: Callable[..., Any]) -> Bind:
     """The binder of `handler`. Raises TypeError if its signature does not fit the operation."""
-    shape = model.shape(operation.input) if operation.input else None
+    shape = _input_shape(model, operation)
     members = dict(shape.members) if shape else {}
     consumed = quirks.CONSUMED if operation.name not in quirks.TAKES_BUCKET else frozenset()
     signature = signature_of(operation, shape, handler, consumed=consumed)
@@ -87,6 +87,18 @@ def compile_input(model: ServiceModel, operation: Operation, handler: Callable[.
             body=_body(model, operation, shape, frozenset(signature.places)),
         )
     )
+
+
+def _input_shape(model: ServiceModel, operation: Operation) -> Shape | None:
+    """The input, with the members that the model lacks."""
+    if operation.input is None:
+        return None
+    shape = model.shape(operation.input)
+    extra = {
+        name: dataclasses.replace(shape.members[like], name=name, wire_name=header)
+        for name, (header, like) in quirks.EXTRA_MEMBERS.get(operation.name, {}).items()
+    }
+    return dataclasses.replace(shape, members={**shape.members, **extra}) if extra else shape
 
 
 def _consumed(member: Member, *, document: bool) -> bool:

@@ -128,6 +128,14 @@ REFUSED_HEADERS: Mapping[str, frozenset[str]] = {
     "UploadPartCopy": _ENCRYPTION,
 }
 
+# Headers that the model does not have, by operation: the member that they become, and the member
+# of the model that is of their kind. S3 takes If-Range, with which browsers resume downloads.
+_IF_RANGE = {"IfRange": ("If-Range", "IfMatch")}
+EXTRA_MEMBERS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "GetObject": _IF_RANGE,
+    "HeadObject": _IF_RANGE,
+}
+
 # Members of replies that the model does not have, by operation, and their headers.
 _CONTEXT = {"SSEKMSEncryptionContext": "x-amz-server-side-encryption-context"}
 _REGION = {"Region": "x-amz-bucket-region"}

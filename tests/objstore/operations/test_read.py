@@ -52,6 +52,26 @@ async def test_ranges_of_small_objects(s3: Any) -> None:
         assert caught.value.fields == {"RangeRequested": text, "ActualObjectSize": "0"}
 
 
+async def test_a_range_of_another_object_is_the_whole(s3: Any) -> None:
+    etag = (await s3.put("k", b"0123456789"))["ETag"]
+    for if_range, wanted in (
+        (etag, b"234"),
+        ("Tue, 14 Nov 2023 22:13:20 GMT", b"234"),
+        ('"another"', b"0123456789"),
+        (f"W/{etag}", b"0123456789"),
+        ("Tue, 14 Nov 2023 22:13:19 GMT", b"0123456789"),
+        ("yesterday", b"0123456789"),
+    ):
+        selection = Selection(range="bytes=2-4", if_range=if_range)
+        reply, body = await s3.get("k", selection=selection)
+        assert (body, "ContentRange" in reply) == (wanted, len(wanted) == 3), if_range
+        head = await s3.call("HeadObject", key="k", selection=selection)
+        assert head["ContentLength"] == len(wanted)
+    assert (await s3.get("k", selection=Selection(if_range=etag)))[1] == b"0123456789"
+    beyond = Selection(range="bytes=10-", if_range='"another"')
+    assert (await s3.get("k", selection=beyond))[1] == b"0123456789"
+
+
 async def test_the_reply_describes_the_object(s3: Any) -> None:
     headers = ContentHeaders(
         content_type="text/plain",

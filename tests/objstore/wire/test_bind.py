@@ -130,6 +130,18 @@ def test_groups_are_made_and_shared_when_empty(s3: ServiceModel) -> None:
     }
 
 
+@pytest.mark.parametrize("operation", ["GetObject", "HeadObject"])
+def test_headers_that_the_model_lacks(s3: ServiceModel, operation: str) -> None:
+    headers = {"range": "bytes=0-1", "if-range": '"x"'}
+    names = ["key", "range", "if_range"]
+    bind = compile_input(s3, s3.operations[operation], handler_of(names))
+    bound = bind("k", {}, headers, None, None)
+    assert bound == {"key": "k", "range": "bytes=0-1", "if_range": '"x"'}
+    bind = compile_input(s3, s3.operations[operation], handler_of(["key", "range"]))
+    with pytest.raises(S3Error, match="If-Range"):
+        bind("k", {}, headers, None, None)
+
+
 def test_what_is_ignored(s3: ServiceModel) -> None:
     bind = compile_input(s3, s3.operations["GetObject"], get_object)
     headers = {
