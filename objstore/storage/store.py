@@ -99,6 +99,7 @@ class Store:
         self._seen_mark = b""
         self._look_again_at = 0.0
         self._collecting = threading.Lock()
+        self._closing = False
         self.outbox = Outbox(self._reader, self._committer)
         self.identities = IdentityStore(self._reader, self._committer, self._mark)
         self._blobs = BlobFolder(
@@ -127,10 +128,11 @@ class Store:
         return cls(folder, reserve=reserve, clock=wall, inline_bytes_max=inline_bytes_max)
 
     async def close(self) -> None:
-        """Finish what runs, then close every file."""
+        """Finish what runs, then close every file; what is left to collect waits for a start."""
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
+        self._closing = True
         self._pool.shutdown(wait=True)
         self._blobs.close()
         self._committer.close()
@@ -493,6 +495,6 @@ class Store:
             while names := index_sweep.queued_blobs(self._reader(), COLLECTED_BATCH):
                 unlink_blobs(self.folder, names)
                 done = self._later(functools.partial(index_sweep.unqueue, names=names))
-                if done is None:
+                if done is None or self._closing:
                     return
                 done.result()

@@ -94,6 +94,22 @@ async def test_replaced_blobs_are_collected_and_open_ones_stay_readable(
         store.open_blob(old._ref)
 
 
+async def test_a_store_that_closes_collects_one_more_batch(
+    store: Store, make_object: MakeObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objstore.storage.store.COLLECTED_BATCH", 1)
+    monkeypatch.setattr(store, "_collect_later", lambda: None)
+    blobs = [await store.run(write, store, data) for data in (b"1", b"2", b"3")]
+    await store.put_object(make_object(blobs=tuple([blob._ref for blob in blobs])))
+    await store.delete_object(BUCKET, b"k", version_id="null")
+    store._closing = True
+    await drained(store)
+    assert len(files(store)) == 2
+    store._closing = False
+    await drained(store)
+    assert files(store) == []
+
+
 async def test_discarding_after_the_commit_loses_nothing(
     store: Store, make_object: MakeObject
 ) -> None:
