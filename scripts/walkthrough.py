@@ -174,7 +174,7 @@ class Story:
         """Run the aws CLI; `fails` says whether it must fail (None: either will do)."""
         if fails is not None:
             click.secho(f"   $ aws {' '.join(arguments)}", dim=True)
-        done = self.run([str(Path(sys.executable).parent / "aws"), *arguments])
+        done = self.run([sys.executable, "-m", "awscli", *arguments])
         if fails is not None and bool(done.returncode) != fails:
             raise StepError(done.stderr.decode().strip() or "the command should have failed")
         return done

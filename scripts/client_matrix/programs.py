@@ -31,24 +31,24 @@ def found(name: str) -> str:
 
 
 def aws_cli_1(scene: Scene) -> Client:
-    return _aws_cli(scene, str(Path(sys.executable).parent / "aws"), "aws1")
+    return _aws_cli(scene, "aws1", sys.executable, "-m", "awscli")
 
 
 def aws_cli_2(scene: Scene) -> Client:
     program = "/usr/bin/aws"
     if not Path(program).exists():
         raise MissingError("the package awscli")
-    return _aws_cli(scene, program, "aws2")
+    return _aws_cli(scene, "aws2", program)
 
 
-def _aws_cli(scene: Scene, program: str, root: str) -> Client:
-    version = run(scene, program, "--version").split()[0]
+def _aws_cli(scene: Scene, root: str, *program: str) -> Client:
+    version = run(scene, *program, "--version").split()[0]
     url = f"s3://{scene.bucket}/{root}"
     # Version 2.9 has no AWS_ENDPOINT_URL yet.
     endpoint = ("--endpoint-url", scene.endpoint)
 
     def s3(*arguments: str) -> str:
-        return run(scene, program, *endpoint, "s3", *arguments)
+        return run(scene, *program, *endpoint, "s3", *arguments)
 
     def read(name: str) -> bytes:
         out = scene.out(f"{root}-{name}")
@@ -61,7 +61,7 @@ def _aws_cli(scene: Scene, program: str, root: str) -> Client:
 
     def part() -> None:
         out = scene.out(f"{root}-part")
-        run(scene, program, *endpoint, "s3api", "get-object", "--bucket", scene.bucket,
+        run(scene, *program, *endpoint, "s3api", "get-object", "--bucket", scene.bucket,
             "--key", f"{root}/large", "--range", "bytes=10-19", str(out))  # fmt: skip
         same(out.read_bytes(), scene.large.read_bytes()[10:20])
 

@@ -194,11 +194,11 @@ def wire() -> Callable[[Any], Wire]:
 CLI = Callable[..., str]
 
 
-def cli(program: str) -> CLI:
+def cli(*program: str) -> CLI:
     """Runs an aws CLI against a server and returns what it printed; `fails` expects an error."""
 
     def run(server: Any, *arguments: str, fails: bool = False, cwd: Path | None = None) -> str:
-        command = [program, *arguments]
+        command = [*program, *arguments]
         done = subprocess.run(
             command,
             env=server.environment(),
@@ -217,7 +217,7 @@ def cli(program: str) -> CLI:
 @pytest.fixture(scope="session")
 def aws() -> CLI:
     """Version 1 of the aws CLI, which the dependencies install."""
-    return cli(str(Path(sys.executable).with_name("aws")))
+    return cli(sys.executable, "-m", "awscli")
 
 
 @pytest.fixture(scope="session")

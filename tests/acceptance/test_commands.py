@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,12 +46,14 @@ def test_the_commands_of_the_readme(serve: Callable[..., Any], tmp_path: Path) -
     lines = commands_of_readme()
     assert lines[0].startswith(".venv/bin/objstore serve --dev")
     assert any("aws kms disable-key" in line for line in lines)
-    here = f"{Path(sys.executable).parent}/"
-    script = ["set -eu"]
+    program = shlex.quote(str(Path(sys.executable).with_name("objstore")))
+    script = ["set -eu", f'aws() {{ {shlex.quote(sys.executable)} -m awscli "$@"; }}']
     for line in lines[1:]:
-        command = line.replace(".venv/bin/", here)
+        command = line.replace(".venv/bin/objstore", program)
         command = command.replace("env --dev", f"env --dev --endpoint {server.endpoint}")
-        command = re.sub(r"(objstore (?:inspect|check).*)", rf"\1 --data {server.data}", command)
+        command = re.sub(
+            r"(objstore'? (?:inspect|check).*)", rf"\1 --data '{server.data}'", command
+        )
         script.append(command)
     # Once the key is disabled, the download is the one command that has to fail.
     download = max(number for number, line in enumerate(script) if "aws s3 cp s3://" in line)
@@ -58,7 +61,6 @@ def test_the_commands_of_the_readme(serve: Callable[..., Any], tmp_path: Path) -
     assert "disable-key" in script[download - 1]
     environment = {
         **os.environ,
-        "PATH": f"{here}:{os.environ['PATH']}",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_PAGER": "",
@@ -73,11 +75,7 @@ def test_the_walkthrough(serve: Callable[..., Any]) -> None:
     server = serve("--dev", "--log-level", "warning")
     story = str(ROOT / "scripts" / "walkthrough.py")
     command = [sys.executable, story, "--endpoint", server.endpoint, "--data", str(server.data)]
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    done = run(command, env=environment)
+    done = run(command)
     assert done.returncode == 0, done.stdout + done.stderr
     (blob,) = server.blob_files()
     assert blob.name in done.stdout

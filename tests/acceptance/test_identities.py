@@ -265,7 +265,7 @@ def test_a_web_identity_becomes_a_role(serve: Callable[..., Any], aws: CLI, tmp_
         "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
         "AWS_ROLE_SESSION_NAME": "pod",
     }
-    command = [str(Path(sys.executable).with_name("aws")), "sts", "get-caller-identity"]
+    command = [sys.executable, "-m", "awscli", "sts", "get-caller-identity"]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert json.loads(shown.stdout)["Arn"].endswith(":assumed-role/ci/pod")
     assert os.environ.get("AWS_ROLE_ARN") is None

@@ -445,7 +445,7 @@ def test_the_aws_cli_configures_a_bucket(server: Any, bucket: str, key: str) -> 
 def aws(server: Any, *arguments: str) -> str:
     """The output of an aws CLI command; the version that the tests install."""
     done = subprocess.run(
-        [Path(sys.executable).parent / "aws", *arguments],
+        [sys.executable, "-m", "awscli", *arguments],
         env=server.environment(),
         capture_output=True,
         text=True,
