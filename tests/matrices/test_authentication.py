@@ -25,6 +25,7 @@ from kms.aws.model import Operation, ServiceModel, load
 from objstore.account.iam import OPERATIONS as IAM_OPERATIONS
 from objstore.account.sessions import Grant
 from objstore.app import Application
+from objstore.doors import UNSIGNED
 from objstore.operations import OPERATIONS as S3_OPERATIONS
 from objstore.wire import quirks
 
@@ -326,7 +327,7 @@ def other_routes() -> Iterator[Ask]:
         yield Ask("POST", "/", (), headers, b"{}", service="kms")
     for service, operations in (("iam", IAM_OPERATIONS), ("sts", load("sts").operations)):
         for name in operations:
-            if name != "AssumeRoleWithWebIdentity":
+            if name not in UNSIGNED:
                 form = urlencode({"Action": name}).encode()
                 headers = {"content-type": "application/x-www-form-urlencoded"}
                 yield Ask("POST", "/", (), headers, form, service=service)

@@ -473,7 +473,7 @@ async def contradictions(ask: Any, chosen: Sequence[Cell]) -> list[tuple[Cell, s
     return found
 
 
-@pytest.mark.timeout(3600 if WHOLE else 120)
+@pytest.mark.timeout(3600 if WHOLE else 600)
 def test_what_is_documented_happens(
     in_process: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

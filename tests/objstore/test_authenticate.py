@@ -27,7 +27,6 @@ from objstore.authenticate import Authenticated, Authenticator, PayloadMode, sig
 HOST = "localhost:9000"
 MODES = [mode.value for mode in PayloadMode if mode is not PayloadMode.SIGNED]
 DIGEST = hashlib.sha256(b"body").hexdigest()
-NOW = SystemClock().now()
 
 
 def authenticator(
@@ -38,7 +37,7 @@ def authenticator(
     root = root_principal("123456789012") if permissive else None
     return Authenticator(
         directory,
-        FixedClock(NOW + later),
+        FixedClock(SystemClock().now() + later),
         region="us-east-1",
         permissive=root,
         signature_v2=v2,
@@ -270,12 +269,13 @@ def test_a_url_for_no_time_has_expired_when_it_arrives() -> None:
 def test_sessions() -> None:
     directory = Directory()
     root = root_principal("123456789012")
-    session = Credential("ASIA", "s", root, session_token="token", expires_at=NOW + 60)
+    now = SystemClock().now()
+    session = Credential("ASIA", "s", root, session_token="token", expires_at=now + 60)
     directory.add_credential(session)
     request = by_header(access_key="ASIA", secret="s", token="token")
-    young = Authenticator(directory, FixedClock(NOW), region="us-east-1")
+    young = Authenticator(directory, FixedClock(now), region="us-east-1")
     assert young.authenticate(request).credential is session
-    old = Authenticator(directory, FixedClock(NOW + 60), region="us-east-1")
+    old = Authenticator(directory, FixedClock(now + 60), region="us-east-1")
     with pytest.raises(AWSError, match="ExpiredToken"):
         old.authenticate(request)
 
